@@ -1,0 +1,222 @@
+"""The command line. Heavy imports stay inside the commands, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+import phosphene
+from phosphene.core.errors import InputError, StorageError
+
+app = typer.Typer(
+    help="Transfer what a vision-language teacher knows to a model that will have less.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Config = Annotated[str, typer.Option(help="toy, small, paper, or a TOML file.")]
+Changes = Annotated[list[str], typer.Option("--set", help="Change a setting: key.part=value.")]
+DataRoot = Annotated[
+    Path | None, typer.Option(help="Folder of real data (or the variable PHOSPHENE_DATA).")
+]
+Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+
+
+@app.command()
+def recipes(as_json: AsJson = False) -> None:
+    """List the recipes.
+
+    Example: phosphene recipes
+    """
+    from phosphene.recipes import RECIPES
+
+    if as_json:
+        _print_json(RECIPES)
+        return
+    for name, line in RECIPES.items():
+        typer.echo(f"{name}  {line}")
+
+
+@app.command()
+def check(
+    recipe: str,
+    config: Config = "toy",
+    changes: Changes = [],  # noqa: B006
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan without training: data, stages, terms, parameters, frozen teachers, cost.
+
+    Example: phosphene check inversion_mmt --config small
+    """
+    from phosphene.recipes.plan import plan
+
+    _use_data(data_root)
+    report = plan(recipe, config, changes)
+    if as_json:
+        _print_json(report.record())
+    else:
+        typer.echo(str(report))
+
+
+@app.command()
+def train(
+    recipe: str,
+    config: Config = "toy",
+    changes: Changes = [],  # noqa: B006
+    seed: Annotated[int | None, typer.Option(help="Overrides the configuration's seed.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder; one that exists is resumed.")
+    ] = None,
+    data_root: DataRoot = None,
+    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a recipe, or go on where its run folder stands; then score and report it.
+
+    Example: phosphene train inversion_mmt --config toy --run runs/image-free
+    """
+    from phosphene.recipes.launch import train_run
+
+    _use_data(data_root)
+    if seed is not None:
+        changes = [*changes, f"seed={seed}"]
+    folder = run if run is not None else Path("runs") / f"{recipe}-{Path(config).stem}"
+    results = train_run(recipe, config, changes, folder, quiet=quiet)
+    if as_json:
+        _print_json(results.record())
+    else:
+        typer.echo(results.render())
+
+
+@app.command()
+def translate(
+    run: Run,
+    file: Annotated[str, typer.Argument(help="A text file, or - for standard input.")] = "-",
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of pictures named 1.jpg, 2.jpg … by line, where one is given."),
+    ] = None,
+    beam: Annotated[int, typer.Option(min=1, help="Beam width; 1 is greedy.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Translate: a line in, a line out, order kept. No picture is needed.
+
+    Example: echo 'a dog runs .' | phosphene translate runs/image-free
+    """
+    from phosphene.serve.engine import translate_stream
+
+    for line in translate_stream(run, file, images=images, beam=beam):
+        if as_json:
+            typer.echo(json.dumps(line.record(), ensure_ascii=False))
+        else:
+            typer.echo(line.translation)
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    split: Annotated[str | None, typer.Option(help="A test split; all of them if not given.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Another run, to compare with.")] = None,
+    data_root: DataRoot = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a finished run on its test splits, beside a baseline run if one is given.
+
+    Example: phosphene evaluate runs/image-free --split ambiguous --baseline runs/text-only
+    """
+    from phosphene.recipes.launch import evaluate_run
+
+    _use_data(data_root)
+    results = evaluate_run(run, split, baseline)
+    if as_json:
+        _print_json(results.record())
+    else:
+        typer.echo(results.render())
+
+
+@app.command()
+def score(
+    hypothesis: Annotated[Path, typer.Argument(help="Translations, one a line.")],
+    reference: Annotated[Path, typer.Argument(help="References, one a line.")],
+    lang: Annotated[str, typer.Option(help="Language of both: de, fr or en.")] = "de",
+    baseline: Annotated[Path | None, typer.Option(help="Another system's translations.")] = None,
+    raw_reference: Annotated[
+        Path | None, typer.Option(help="References as natural, cased text.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the resampling tests.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Score any system's translations in every convention, each with its signature.
+
+    Example: phosphene score out.de test_2016_flickr.lc.norm.tok.de --lang de --baseline base.de
+    """
+    from phosphene.evaluate.translation import score_files
+    from phosphene.report.tables import render_scores
+
+    report = score_files(
+        hypothesis,
+        reference,
+        language=lang,
+        baseline=baseline,
+        raw_reference=raw_reference,
+        seed=seed,
+    )
+    if as_json:
+        _print_json(report.as_record())
+    else:
+        typer.echo(render_scores(report))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the runs go.")] = Path("runs/demo"),
+    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+) -> None:
+    """Train three translators on the embedded world, compare them, write a report.
+
+    Example: phosphene demo
+    """
+    from phosphene.recipes.launch import demo_runs
+
+    typer.echo(demo_runs(folder, quiet=quiet))
+
+
+def main() -> NoReturn:
+    """Run a command: 0 done, 1 failed, 2 bad usage or bad input, each error in one line."""
+    try:
+        app(standalone_mode=True)
+    except InputError as error:
+        _fail(error, 2)
+    except StorageError as error:
+        _fail(error, 1)
+    except BrokenPipeError:  # whoever read our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    typer.echo(f"phosphene: {' '.join(str(error).split())}", err=True)
+    sys.exit(code)
+
+
+def _use_data(root: Path | None) -> None:
+    if root is not None:
+        os.environ["PHOSPHENE_DATA"] = str(root)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True))
+
+
+if __name__ == "__main__":
+    main()

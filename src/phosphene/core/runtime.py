@@ -1,0 +1,136 @@
+"""Where computation happens: device, precision, processes, seeds. Lightning Fabric stays here."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from phosphene.core.config import Frozen
+from phosphene.core.errors import InputError
+
+Result = TypeVar("Result")
+
+
+class RuntimeConfig(Frozen):
+    """Where and how precisely to compute."""
+
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: int = 1
+    """Processes, one per device. The global batch is shared out among them."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: int = 0
+    """CPU threads per process; 0 leaves the choice to torch. Exact resume needs the same number."""
+
+
+class Runtime:
+    """One process of a run."""
+
+    def __init__(self, config: RuntimeConfig) -> None:
+        if config.accelerator == "cuda" and not torch.cuda.is_available():
+            raise InputError("runtime.accelerator: 'cuda' was asked for, no CUDA device is here")
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        _keep_freed_memory()
+        accelerator = config.accelerator
+        if accelerator == "auto":
+            accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+        self.config = config
+        self.fabric = Fabric(
+            accelerator=accelerator,
+            devices=config.devices,
+            strategy=config.strategy,
+            precision=config.precision,
+        )
+
+    def launch(self, function: Callable[[], Result]) -> Result:
+        """Run ``function`` in every process (in this one alone when there is one device)."""
+        if self.config.devices > 1:
+            self.fabric.launch()
+        return function()
+
+    @property
+    def rank(self) -> int:
+        """Index of this process."""
+        return self.fabric.global_rank
+
+    @property
+    def processes(self) -> int:
+        """How many processes share the global batch."""
+        return self.fabric.world_size
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and prints."""
+        return self.fabric.is_global_zero
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors of this process live."""
+        return self.fabric.device
+
+    def distribute(self, module: nn.Module) -> nn.Module:
+        """``module`` on this device, with gradients averaged over the processes."""
+        return self.fabric.setup_module(module)
+
+    def backward(self, loss: Tensor) -> None:
+        """Back-propagate ``loss`` (scaled where the precision needs it)."""
+        self.fabric.backward(loss)
+
+    def sum(self, value: Tensor) -> Tensor:
+        """``value`` added up over the processes."""
+        if self.processes == 1:
+            return value
+        return self.fabric.all_reduce(value, reduce_op="sum")  # type: ignore[return-value]
+
+    def barrier(self) -> None:
+        """Wait for the other processes."""
+        self.fabric.barrier()
+
+    def describe(self) -> str:
+        """Machine and software in one line, for a signature."""
+        kind = (
+            torch.cuda.get_device_name()
+            if self.device.type == "cuda"
+            else f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+        )
+        return (
+            f"{kind}, {self.processes} process(es), {self.config.precision}, "
+            f"torch {torch.__version__}, python {platform.python_version()}"
+        )
+
+
+def seed_update(seed: int, *path: int) -> None:
+    """Seed torch from ``seed`` and a path such as (update, rank).
+
+    Each update seeds itself, so that a resumed run needs no saved generator state.
+    """
+    mixed = seed & 0xFFFFFFFF
+    for part in path:
+        mixed = (mixed * 6364136223846793005 + part + 1442695040888963407) & (2**63 - 1)
+        mixed ^= mixed >> 29
+    torch.manual_seed(mixed)
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep large freed blocks instead of returning them to the system.
+
+    A training step frees and asks again for the same logits-sized tensors; handing their pages
+    back every time costs a third of the vocabulary side of a step.
+    """
+    if sys.platform != "linux":
+        return
+    mmap_threshold, trim_threshold = -3, -1  # parameter numbers of mallopt(3)
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:  # another C library
+        return
+    mallopt(mmap_threshold, 1 << 30)
+    mallopt(trim_threshold, 1 << 30)

@@ -1,0 +1,1 @@
+"""Text, pictures and questions: readers, vocabulary, batches."""

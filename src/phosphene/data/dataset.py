@@ -1,0 +1,241 @@
+"""Encoded examples with their pictures, and the batches that training and evaluation see."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from phosphene.core.types import Batch, LabelledPictures, Pixels, Regions
+from phosphene.data.image import Progress, load_rgb, to_tensor
+from phosphene.data.loader import Indices, Position, TokenBatches, collate, shard
+from phosphene.data.text import Tokenizer
+from phosphene.data.translation import Pair
+
+NO_PICTURE = -1
+
+
+@dataclass(frozen=True)
+class TranslationData:
+    """One split, ready to be batched.
+
+    ``picture_of`` gives each example's row in ``pictures`` and ``features``, or ``NO_PICTURE``;
+    it is there also where the pictures themselves were not asked for.
+    ``features`` are a teacher's regions of the same pictures, made once.
+    """
+
+    pairs: tuple[Pair, ...]
+    sources: list[list[int]]
+    targets: list[list[int]]
+    picture_of: Int[np.ndarray, " example"]
+    pictures: UInt8[np.ndarray, "picture height width 3"] | None = None
+    features: Float[Tensor, "picture region feature"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def references(self) -> list[str]:
+        """The target sentences as text."""
+        return [pair.target for pair in self.pairs]
+
+    def batch(self, indices: Indices, photo_rows: Sequence[int] = ()) -> Batch:
+        """Examples side by side; rows ``photo_rows`` of the batch bring their pixels along.
+
+        With ``features`` every example that has a picture brings its regions.
+        """
+        pixels = None
+        if self.pictures is not None:
+            rows = np.asarray(photo_rows, dtype=np.int64)
+            values = self.pictures[self.picture_of[indices[rows]]] if len(rows) else None
+            pixels = _pixels(values, rows, self.pictures.shape[1:3])
+        return collate(
+            [self.pairs[index].id for index in indices],
+            [self.sources[index] for index in indices],
+            [self.targets[index] for index in indices],
+            pixels=pixels,
+            regions=self._regions(indices),
+        )
+
+    def rows_with_picture(self, indices: Indices) -> Indices:
+        """Which rows of a batch have a picture."""
+        return np.flatnonzero(self.picture_of[indices] != NO_PICTURE)
+
+    def with_features(self, features: Float[Tensor, "picture region feature"]) -> TranslationData:
+        """The same data with a teacher's regions."""
+        return replace(self, features=features)
+
+    def only_with_pictures(self) -> TranslationData:
+        """The examples that have a picture."""
+        kept = np.flatnonzero(self.picture_of != NO_PICTURE)
+        return replace(
+            self,
+            pairs=tuple(self.pairs[index] for index in kept),
+            sources=[self.sources[index] for index in kept],
+            targets=[self.targets[index] for index in kept],
+            picture_of=self.picture_of[kept],
+        )
+
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of the examples: the data of a signature."""
+        hashed = hashlib.sha256()
+        for pair, source, target in zip(self.pairs, self.sources, self.targets, strict=True):
+            hashed.update(f"{pair.id}\t{source}\t{target}\n".encode())
+        hashed.update(self.picture_of.tobytes())
+        return hashed.hexdigest()[:12]
+
+    def _regions(self, indices: Indices) -> Regions | None:
+        if self.features is None:
+            return None
+        pictures = torch.from_numpy(self.picture_of[indices])
+        present = pictures != NO_PICTURE
+        features = self.features[pictures.clamp(min=0)].float() * present[:, None, None]
+        mask = present[:, None].expand(features.shape[:2])
+        return Regions(features, mask.contiguous())
+
+
+@final
+class TrainingBatches:
+    """Batches for a stage: seeded, resumable at any batch, with a budget of photos.
+
+    ``photos_per_batch`` rows of each batch, drawn among those that have a picture, bring their
+    pixels; looking at all of them would cost more than translating.
+    """
+
+    def __init__(
+        self, data: TranslationData, max_tokens: int, seed: int, photos_per_batch: int = 0
+    ) -> None:
+        self.data = data
+        self.seed = seed
+        self.photos_per_batch = photos_per_batch
+        self.order = TokenBatches(
+            [len(source) + 1 for source in data.sources],
+            [len(target) + 1 for target in data.targets],
+            max_tokens,
+            seed,
+            ids=[pair.id for pair in data.pairs],
+        )
+
+    def iterate(
+        self, start: Position, rank: int = 0, processes: int = 1
+    ) -> Iterator[tuple[Position, Batch]]:
+        """Batches from ``start`` on without end, each with the position after it."""
+        epoch, first = start.epoch, start.batch
+        while True:
+            batches = self.order.epoch(epoch)
+            for number, indices in enumerate(batches[first:], start=first):
+                last = number + 1 == len(batches)
+                after = Position(epoch + 1, 0) if last else Position(epoch, number + 1)
+                mine = shard(indices, rank, processes)
+                yield after, self.data.batch(mine, self._photos(mine, epoch, number))
+            epoch, first = epoch + 1, 0
+
+    def _photos(self, indices: Indices, epoch: int, number: int) -> Indices:
+        rows = self.data.rows_with_picture(indices)
+        if len(rows) <= self.photos_per_batch:
+            return rows if self.photos_per_batch else rows[:0]
+        rng = np.random.default_rng([self.seed, epoch, number])
+        return np.sort(rng.choice(rows, self.photos_per_batch, replace=False))
+
+
+@dataclass(frozen=True)
+class LabelledScenes:
+    """Drawn pictures and their labels."""
+
+    pictures: UInt8[np.ndarray, "picture height width 3"]
+    labels: Float[np.ndarray, "picture label"]
+
+
+@final
+class PictureBatches:
+    """Labelled pictures in a seeded order, ``size`` at a time; the last of an epoch is shorter."""
+
+    def __init__(self, scenes: LabelledScenes, size: int, seed: int) -> None:
+        self.scenes = scenes
+        self.size = size
+        self.seed = seed
+
+    def iterate(
+        self, start: Position, rank: int = 0, processes: int = 1
+    ) -> Iterator[tuple[Position, LabelledPictures]]:
+        """Batches from ``start`` on without end, each with the position after it."""
+        epoch, first = start.epoch, start.batch
+        while True:
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.scenes.labels))
+            batches = np.split(order, range(self.size, len(order), self.size))
+            for number, indices in enumerate(batches[first:], start=first):
+                last = number + 1 == len(batches)
+                mine = shard(indices, rank, processes)
+                yield (
+                    Position(epoch + 1, 0) if last else Position(epoch, number + 1),
+                    LabelledPictures(
+                        to_tensor(self.scenes.pictures[mine]),
+                        torch.from_numpy(self.scenes.labels[mine]),
+                    ),
+                )
+            epoch, first = epoch + 1, 0
+
+
+def evaluation_batches(
+    data: TranslationData, max_tokens: int, *, photos: bool = False
+) -> Iterator[tuple[Indices, Batch]]:
+    """Every example once, in batches of similar length, with its position in ``data``."""
+    lengths = [
+        max(len(source), len(target)) + 1
+        for source, target in zip(data.sources, data.targets, strict=True)
+    ]
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        end = start + 1
+        while end < len(order) and (end + 1 - start) * lengths[order[end]] <= max_tokens:
+            end += 1
+        indices = order[start:end]
+        yield indices, data.batch(indices, data.rows_with_picture(indices) if photos else ())
+        start = end
+
+
+def encode(
+    pairs: Sequence[Pair],
+    tokenizer: Tokenizer,
+    picture_side: int = 0,
+    progress: Progress | None = None,
+) -> TranslationData:
+    """Pairs as ids, and their pictures as squares of ``picture_side`` pixels (0: no pictures).
+
+    Raises:
+        InputError: a picture is missing or damaged.
+    """
+    paths = list(dict.fromkeys(pair.image for pair in pairs if pair.image is not None))
+    pictures = None
+    if picture_side:
+        pictures = np.empty((len(paths), picture_side, picture_side, 3), dtype=np.uint8)
+        for row, path in enumerate(paths):
+            pictures[row] = load_rgb(path, picture_side)
+            if progress is not None:
+                progress(row + 1, len(paths))
+    place = {path: row for row, path in enumerate(paths)}
+    picture_of = [NO_PICTURE if pair.image is None else place[pair.image] for pair in pairs]
+    return TranslationData(
+        tuple(pairs),
+        tokenizer.encode_all([pair.source for pair in pairs]),
+        tokenizer.encode_all([pair.target for pair in pairs]),
+        np.array(picture_of, dtype=np.int64),
+        pictures,
+    )
+
+
+def _pixels(
+    values: UInt8[np.ndarray, "photo height width 3"] | None,
+    rows: Indices,
+    size: tuple[int, ...],
+) -> Pixels:
+    if values is None:
+        return Pixels(torch.zeros(0, 3, *size), torch.zeros(0, dtype=torch.long))
+    return Pixels(to_tensor(values), torch.from_numpy(rows))

@@ -1,0 +1,81 @@
+"""Results on disk: ``results.json`` for programs, ``translations/`` for people and other tools.
+
+``translations/SPLIT.tsv`` has a line per sentence: source, reference, hypothesis, log-likelihood.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from phosphene.core.errors import InputError
+from phosphene.core.files import write_atomically
+from phosphene.core.runlog import Signature
+from phosphene.data.lines import read_lines
+from phosphene.evaluate.score import Score, Unavailable
+from phosphene.evaluate.system import Line, Results, SplitResult
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Write ``results`` into a run folder; ``results.json`` last, so that it vouches for the rest."""
+    for split in results.splits:
+        rows = [
+            "\t".join([line.source, line.reference, line.hypothesis, f"{line.likelihood:.6f}"])
+            for line in split.lines
+        ]
+        if rows:
+            text = "\n".join(rows) + "\n"
+            write_atomically(folder / "translations" / f"{split.split}.tsv", text.encode())
+    text = json.dumps(results_record(results), ensure_ascii=False, indent=1)
+    write_atomically(folder / "results.json", text.encode())
+
+
+def read_results(folder: Path) -> Results:
+    """The results of a finished run.
+
+    Raises:
+        InputError: there are none, or they are damaged.
+    """
+    path = folder / "results.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return Results(
+            record["system"],
+            Signature(**record["signature"]),
+            tuple(_read_split(folder, name, split) for name, split in record["splits"].items()),
+        )
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: no results.json; expected a finished run") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged, expected the results of a run") from error
+
+
+def results_record(results: Results) -> dict[str, Any]:
+    """Names, values and signatures as JSON."""
+    return {
+        "system": results.system,
+        "signature": results.signature.record(),
+        "splits": {
+            split.split: {
+                "sentences": split.sentences,
+                "scores": [asdict(score) for score in split.scores],
+            }
+            for split in results.splits
+        },
+    }
+
+
+def _read_split(folder: Path, name: str, record: dict[str, Any]) -> SplitResult:
+    scores = tuple(
+        Unavailable(**score) if "reason" in score else Score(**score) for score in record["scores"]
+    )
+    path = folder / "translations" / f"{name}.tsv"
+    lines: list[Line] = []
+    for number, row in enumerate(read_lines(path) if path.exists() else [], start=1):
+        fields = row.split("\t")
+        if len(fields) != 4:
+            raise InputError(f"{path}:{number}: expected 4 tab-separated fields")
+        lines.append(Line(fields[0], fields[1], fields[2], float(fields[3])))
+    return SplitResult(name, int(record["sentences"]), scores, tuple(lines))

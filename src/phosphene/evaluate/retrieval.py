@@ -1,0 +1,76 @@
+"""Does a generated feature find its own picture? Recall at K with the limits of chance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How often the right picture is among the ``k`` nearest of ``candidates``."""
+
+    k: int
+    hits: int
+    candidates: int
+
+    @property
+    def rate(self) -> float:
+        """Share of queries whose picture was found."""
+        return self.hits / self.candidates
+
+    @property
+    def chance(self) -> float:
+        """What guessing finds."""
+        return self.k / self.candidates
+
+    @property
+    def p_value(self) -> float:
+        """Probability that guessing finds at least so many (binomial, one-sided)."""
+        n, p = self.candidates, self.chance
+        if p >= 1:
+            return 1.0
+        return min(
+            1.0,
+            sum(
+                math.exp(
+                    math.lgamma(n + 1)
+                    - math.lgamma(hits + 1)
+                    - math.lgamma(n - hits + 1)
+                    + hits * math.log(p)
+                    + (n - hits) * math.log1p(-p)
+                )
+                for hits in range(self.hits, n + 1)
+            ),
+        )
+
+
+def retrieve(
+    generated: Float[Tensor, "batch channel height width"],
+    real: Float[Tensor, "batch channel height width"],
+    ks: Sequence[int] = (1, 5, 10, 15),
+) -> list[Recall]:
+    """Rank all ``real`` maps by cosine with each generated one; row ``i`` belongs to row ``i``.
+
+    Both sides are averaged over positions and centred on their own mean first: features of a
+    rectified network share a large common direction, which would otherwise decide the ranking.
+    A tie counts against the generated feature.
+    """
+    query, key = _directions(generated), _directions(real)
+    similarity = query @ key.T
+    right = similarity.diagonal()[:, None]
+    better = (similarity >= right).sum(dim=1) - 1
+    return [Recall(k, int((better < k).sum()), len(key)) for k in ks]
+
+
+def _directions(
+    maps: Float[Tensor, "batch channel height width"],
+) -> Float[Tensor, "batch channel"]:
+    vectors = maps.flatten(2).mean(dim=2).double()
+    return F.normalize(vectors - vectors.mean(dim=0), dim=1)

@@ -1,0 +1,66 @@
+"""A model folder: what inference needs and nothing else.
+
+``model.safetensors``, ``config.json`` and ``tokenizer.json``. No teacher, no student CNN, no
+optimiser.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from phosphene.core.errors import InputError
+from phosphene.core.files import write_atomically
+from phosphene.data.text import Tokenizer
+from phosphene.models.translator import Translator, TranslatorConfig, build
+
+
+@dataclass(frozen=True)
+class TranslatorFolder:
+    """A translator ready to be used, in evaluation mode."""
+
+    model: Translator
+    config: TranslatorConfig
+    tokenizer: Tokenizer
+
+
+def save_translator(
+    folder: Path, model: Translator, config: TranslatorConfig, tokenizer: Tokenizer
+) -> None:
+    """Write a model folder, each file all or nothing."""
+    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_atomically(folder / "model.safetensors", save(weights))
+    record = {"kind": "translator", **config.model_dump(mode="json")}
+    write_atomically(folder / "config.json", json.dumps(record, indent=1).encode())
+    tokenizer.save(folder / "tokenizer.json")
+
+
+def load_translator(folder: Path) -> TranslatorFolder:
+    """The translator in ``folder``.
+
+    Raises:
+        InputError: a file is missing or damaged, or the folder holds something else.
+    """
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: no {name}; expected the model folder of a finished run")
+    try:
+        record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if record.pop("kind", None) != "translator":
+            raise InputError(f"{folder / 'config.json'}: this is not a translator")
+        config = TranslatorConfig.model_validate(record)
+    except (ValueError, ValidationError) as error:
+        raise InputError(f"{folder / 'config.json'}: not a model configuration") from error
+    model = build(config)
+    try:
+        model.load_state_dict(load((folder / "model.safetensors").read_bytes()))
+    except (RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"{folder / 'model.safetensors'}: damaged, or not the weights of config.json"
+        ) from error
+    return TranslatorFolder(model.eval(), config, Tokenizer.load(folder / "tokenizer.json"))

@@ -1,0 +1,41 @@
+"""The recipes by name. Nothing is imported until one is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module, resources
+from pathlib import Path
+from types import ModuleType
+
+from phosphene.core.errors import InputError
+
+RECIPES = {
+    "inversion_mmt": "image-free translation: a generator makes the picture's feature from text",
+}
+"""What each recipe does, in a line. Its module has the same name."""
+
+
+def load_recipe(name: str) -> ModuleType:
+    """The module of a recipe: ``Settings``, ``train`` and ``evaluate``.
+
+    Raises:
+        InputError: there is no such recipe.
+    """
+    if name not in RECIPES:
+        raise InputError(f"unknown recipe '{name}': expected one of {', '.join(sorted(RECIPES))}")
+    return import_module(f"phosphene.recipes.{name}")
+
+
+def config_path(recipe: str, config: str) -> Path:
+    """A configuration by the name of its size (toy, small, paper) or the path of a TOML file.
+
+    Raises:
+        InputError: neither exists.
+    """
+    if config.endswith(".toml"):
+        return Path(config)
+    folder = Path(str(resources.files("phosphene"))) / "configs" / recipe
+    path = folder / f"{config}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
+        raise InputError(f"unknown configuration '{config}': expected {known}, or a .toml file")
+    return path

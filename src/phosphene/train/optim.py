@@ -1,0 +1,75 @@
+"""Adam, and learning rates that are functions of the update number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import torch
+from torch import nn
+
+from phosphene.core.config import Frozen
+
+
+class OptimConfig(Frozen):
+    """How a stage is optimised."""
+
+    learning_rate: float = 0.004
+    """Peak rate."""
+    warmup_updates: int = 2000
+    schedule: Literal["inverse_sqrt", "constant", "cosine"] = "inverse_sqrt"
+    """What follows the linear warm-up."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float = 25.0
+    """Gradients longer than this are scaled down to it; 0 switches clipping off."""
+
+
+def adam(modules: Iterable[nn.Module], config: OptimConfig) -> torch.optim.Adam:
+    """Adam over the trainable parameters of ``modules``, each counted once."""
+    parameters = {
+        id(parameter): parameter
+        for module in modules
+        for parameter in module.parameters()
+        if parameter.requires_grad
+    }
+    return torch.optim.Adam(
+        parameters.values(),
+        lr=config.learning_rate,
+        betas=config.betas,
+        eps=config.epsilon,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+
+
+def learning_rate(config: OptimConfig, update: int, max_updates: int) -> float:
+    """The rate of the ``update``-th step (from 1): linear warm-up, then the schedule.
+
+    ``inverse_sqrt`` is ``peak * sqrt(warmup / update)`` (Vaswani et al., 2017, eq. 3); ``cosine``
+    ends at 0 with ``max_updates``.
+    """
+    if update < config.warmup_updates:
+        return config.learning_rate * update / config.warmup_updates
+    return config.learning_rate * _DECAY[config.schedule](config.warmup_updates, update, max_updates)
+
+
+def _inverse_sqrt(warmup: int, update: int, max_updates: int) -> float:
+    return float(max(warmup, 1) / update) ** 0.5
+
+
+def _constant(warmup: int, update: int, max_updates: int) -> float:
+    return 1.0
+
+
+def _cosine(warmup: int, update: int, max_updates: int) -> float:
+    done = (update - warmup) / max(max_updates - warmup, 1)
+    return 0.5 * (1 + float(torch.cos(torch.tensor(min(done, 1.0) * torch.pi))))
+
+
+_DECAY: dict[str, Callable[[int, int, int], float]] = {
+    "inverse_sqrt": _inverse_sqrt,
+    "constant": _constant,
+    "cosine": _cosine,
+}

@@ -1,0 +1,93 @@
+"""A stage: which modules learn, from which batches, by which loss, for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from phosphene.core.config import Frozen
+from phosphene.core.runlog import RunLog
+from phosphene.data.loader import Position
+from phosphene.train.optim import OptimConfig
+from phosphene.weighting.direct import Term
+
+
+class Batches(Protocol):
+    """A source of batches that can start anywhere and always gives the same sequence.
+
+    What a batch is, is between this source and the stage's loss; it has ``to(device)``.
+    """
+
+    def iterate(self, start: Position, rank: int, processes: int) -> Iterator[tuple[Position, Any]]:
+        """Batches from ``start`` on without end, each with the position that follows it.
+
+        Of each global batch the part of process ``rank`` is given.
+        """
+        ...
+
+
+class Budget(Frozen):
+    """How long a stage lasts, and which weights it ends with."""
+
+    max_updates: int
+    patience: int = 0
+    """Stop after so many evaluations without a better validation loss; 0 never stops early."""
+    evaluate_every_updates: int = 0
+    """Updates between evaluations (and weight snapshots); 0 is one epoch."""
+    average_last: int = 10
+    """The stage ends with the mean of its last so many snapshots."""
+    checkpoint_seconds: float = 120.0
+    """At most this much work is lost when a run is killed."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a recipe, complete.
+
+    ``modules`` are trained (those of their parameters that require gradients) and saved; a
+    teacher is not among them, it is used by ``loss`` alone and listed in ``frozen``, which the
+    trainer checks.
+    """
+
+    name: str
+    modules: Mapping[str, nn.Module]
+    batches: Batches
+    loss: Callable[[Any], Mapping[str, Term]]
+    budget: Budget
+    optim: OptimConfig
+    frozen: Mapping[str, nn.Module] = field(default_factory=dict)
+    evaluate: Callable[[], Mapping[str, float]] | None = None
+    """Validation values by name; the one called ``loss`` decides about early stopping."""
+    watch: nn.Module | None = None
+    """A module for which each term's share of the gradient norm is logged."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a stage ended."""
+
+    update: int
+    seconds: float
+    """Time spent training it, interruptions not counted."""
+    selection: str
+    """Which weights it ended with."""
+
+
+class Fitter(Protocol):
+    """What a recipe needs of whoever runs its stages: the trainer, or the planner of ``check``."""
+
+    log: RunLog
+
+    @property
+    def device(self) -> torch.device:
+        """Where modules live."""
+
+    def fit(self, stage: Stage) -> Finished:
+        """Run ``stage``; its modules end with its final weights."""
+
+    def shared(self, name: str, *identity: Frozen | int) -> Fitter:
+        """A fitter for a stage that runs beside this one share, if ``identity`` is the same."""

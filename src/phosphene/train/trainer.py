@@ -1,0 +1,307 @@
+"""The loop: updates, evaluations, snapshots, and the exact way back into an interrupted run."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from phosphene.core.config import Frozen, settings_hash
+from phosphene.core.errors import InputError
+from phosphene.core.runlog import Advance, RunLog
+from phosphene.core.runtime import Runtime, seed_update
+from phosphene.data.loader import Position
+from phosphene.train.checkpoint import (
+    Checkpoint,
+    average,
+    latest_checkpoint,
+    load_modules,
+    module_tensors,
+    read_checkpoint,
+    write_checkpoint,
+)
+from phosphene.train.optim import adam, learning_rate
+from phosphene.train.stage import Finished, Stage
+from phosphene.train.update import Objective, gradient_shares, step
+
+
+@dataclass
+class Progress:
+    """What changes while a stage runs, beside weights and optimiser; all of it is checkpointed."""
+
+    update: int = 0
+    position: Position = Position()
+    best_loss: float = float("inf")
+    evaluations_since_best: int = 0
+    snapshots: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return vars(self) | {"position": [self.position.epoch, self.position.batch]}
+
+    @classmethod
+    def restore(cls, record: Mapping[str, Any]) -> Progress:
+        """The reverse of :meth:`record`."""
+        return cls(**{**record, "position": Position(*record["position"])})
+
+
+class Trainer:
+    """Runs stages one after the other inside a run folder.
+
+    Every update seeds itself from (seed, stage, update, process) and takes the batch that the
+    position names, so a checkpoint holds weights, optimiser and :class:`Progress` and nothing
+    else, and a run killed at any moment ends with the same weights as one that was not.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        runtime: Runtime,
+        log: RunLog,
+        seed: int,
+        *,
+        only_finished: bool = False,
+    ) -> None:
+        self.only_finished = only_finished
+        self.folder = folder
+        self.runtime = runtime
+        self.log = log
+        self.seed = seed
+
+    @property
+    def device(self) -> torch.device:
+        """Where modules live."""
+        return self.runtime.device
+
+    def shared(self, name: str, *identity: Frozen | int) -> Trainer:
+        """A trainer for a stage that runs beside this one share, if ``identity`` is the same.
+
+        Its folder is ``shared/NAME-HASH`` beside the run folder.
+        """
+        parts = [settings_hash(part) if isinstance(part, Frozen) else str(part) for part in identity]
+        key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
+        folder = self.folder.parent / "shared" / f"{name}-{key}"
+        folder.mkdir(parents=True, exist_ok=True)
+        log = RunLog(folder / "log.jsonl" if self.log.path else None, quiet=self.log.quiet)
+        return Trainer(
+            folder, self.runtime, log, self.seed, only_finished=self.only_finished
+        )
+
+    def fit(self, stage: Stage) -> Finished:
+        """Train ``stage`` from where it stands; its modules end with its final weights.
+
+        A stage that was finished before is loaded, not run.
+        """
+        folder = self.folder / "checkpoints" / stage.name
+        _check_frozen(stage)
+        for module in stage.modules.values():
+            module.to(self.runtime.device)
+        if (folder / "final").exists():
+            return _load_final(stage, folder)
+        if self.only_finished:
+            raise InputError(f"{self.folder}: stage '{stage.name}' is not finished; train it first")
+        objective = self.runtime.distribute(Objective(stage.modules, stage.loss))
+        optimizer = adam(stage.modules.values(), stage.optim)
+        progress = self._restore(stage, optimizer, folder)
+        with self.log.progress(stage.name, stage.budget.max_updates, progress.update) as advance:
+            self._train(stage, objective, optimizer, progress, folder, advance)
+        self._finish(stage, progress, folder)
+        return _load_final(stage, folder)
+
+    def _train(
+        self,
+        stage: Stage,
+        objective: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        progress: Progress,
+        folder: Path,
+        advance: Advance,
+    ) -> None:
+        budget = stage.budget
+        last_save = last_log = started = time.monotonic()
+        before = progress.seconds
+        tokens = 0.0
+        _to_train(stage.modules)
+        batches = stage.batches.iterate(
+            progress.position, self.runtime.rank, self.runtime.processes
+        )
+        stage_number = int.from_bytes(stage.name.encode(), "big")
+        while progress.update < budget.max_updates and not _patience_is_over(stage, progress):
+            position, batch = next(batches)
+            progress.update += 1
+            update = progress.update
+            seed_update(self.seed, stage_number, update, self.runtime.rank)
+            batch = batch.to(self.runtime.device)
+            rate = learning_rate(stage.optim, update, budget.max_updates)
+            outcome = step(
+                self.runtime, objective, optimizer, batch, rate, stage.optim.clip_norm
+            )
+            ends_epoch = position.batch == 0
+            progress.position = position
+            now = time.monotonic()
+            progress.seconds = before + now - started
+            tokens += max(outcome.counts.values())
+            if update % 50 == 0 or update == 1:
+                speed = tokens / max(now - last_log, 1e-9)
+                tokens, last_log = 0.0, now
+                self.log.event(
+                    stage.name, update, "train", **outcome.means, rate=rate,
+                    gradient_norm=outcome.gradient_norm, per_second=round(speed, 1),
+                )
+                note = " ".join(f"{name} {value:.3f}" for name, value in outcome.means.items())
+                advance(update, note)
+            every = budget.evaluate_every_updates
+            if (update % every == 0) if every else ends_epoch:
+                self._snapshot(stage, progress, batch, folder)
+                self._save(stage, optimizer, progress, folder)
+                last_save = time.monotonic()
+            elif now - last_save > budget.checkpoint_seconds:
+                self._save(stage, optimizer, progress, folder)
+                last_save = time.monotonic()
+
+    def _snapshot(self, stage: Stage, progress: Progress, batch: Any, folder: Path) -> None:
+        """Evaluate, judge for early stopping, keep the weights for the final average."""
+        values: dict[str, float] = {}
+        if stage.evaluate is not None:
+            _to_eval(stage.modules)
+            with torch.no_grad():
+                values = dict(stage.evaluate())
+            if values.get("loss", float("inf")) < progress.best_loss:
+                progress.best_loss, progress.evaluations_since_best = values["loss"], 0
+            else:
+                progress.evaluations_since_best += 1
+            _to_train(stage.modules)
+        if stage.watch is not None:
+            shares = gradient_shares(stage.loss(batch), stage.watch)
+            values |= {f"gradient_share/{name}": share for name, share in shares.items()}
+        progress.snapshots.append(progress.update)
+        self.log.event(
+            stage.name, progress.update, "evaluate", epoch=progress.position.epoch,
+            seconds=round(progress.seconds, 1), **values,
+        )
+        shown = " ".join(f"{name} {value:.3f}" for name, value in values.items())
+        self.log.say(f"{stage.name} update {progress.update} {shown}")
+        if self.runtime.is_main:
+            kept = progress.snapshots[-stage.budget.average_last :]
+            write_checkpoint(
+                _snapshot_folder(folder, progress.update),
+                Checkpoint(module_tensors(stage.modules), {"update": progress.update}),
+            )
+            for update in progress.snapshots[: -len(kept)]:
+                _remove(_snapshot_folder(folder, update))
+
+    def _save(
+        self,
+        stage: Stage,
+        optimizer: torch.optim.Optimizer,
+        progress: Progress,
+        folder: Path,
+    ) -> None:
+        """Write all that a resumed run needs; the last two are kept."""
+        if self.runtime.is_main:
+            tensors = module_tensors(stage.modules) | _optimizer_tensors(optimizer)
+            write_checkpoint(
+                folder / f"resume-{progress.update:09d}", Checkpoint(tensors, progress.record())
+            )
+            for old in sorted(folder.glob("resume-*"))[:-2]:
+                _remove(old)
+        self.runtime.barrier()
+
+    def _restore(
+        self, stage: Stage, optimizer: torch.optim.Optimizer, folder: Path
+    ) -> Progress:
+        checkpoint = latest_checkpoint(folder, "resume-", self.log.say)
+        progress = Progress()
+        if checkpoint is not None:
+            load_modules(stage.modules, checkpoint.tensors)
+            _load_optimizer(optimizer, checkpoint.tensors)
+            progress = Progress.restore(checkpoint.state)
+            self.log.say(f"{stage.name}: resumed at update {progress.update}")
+        if self.runtime.is_main:
+            self.log.rewind(stage.name, progress.update)
+        return progress
+
+    def _finish(self, stage: Stage, progress: Progress, folder: Path) -> None:
+        """Write the stage's final weights: the average of its last snapshots."""
+        if self.runtime.is_main:
+            kept = progress.snapshots[-stage.budget.average_last :]
+            tensors = module_tensors(stage.modules)
+            selection = f"update {progress.update}"
+            if len(kept) > 1:
+                snapshots = [read_checkpoint(_snapshot_folder(folder, update)) for update in kept]
+                tensors = average([snapshot.tensors for snapshot in snapshots])
+                selection = f"mean of {len(kept)} snapshots, updates {kept[0]} to {kept[-1]}"
+            finished = Finished(progress.update, round(progress.seconds, 1), selection)
+            write_checkpoint(folder / "final", Checkpoint(tensors, vars(finished)))
+            for old in [*folder.glob("resume-*"), *folder.glob("snapshot-*")]:
+                _remove(old)
+            self.log.event(stage.name, progress.update, "finished", **vars(finished))
+        self.runtime.barrier()
+
+
+def _load_final(stage: Stage, folder: Path) -> Finished:
+    checkpoint = read_checkpoint(folder / "final")
+    load_modules(stage.modules, checkpoint.tensors)
+    _to_eval(stage.modules)
+    return Finished(**checkpoint.state)
+
+
+def _check_frozen(stage: Stage) -> None:
+    for name, module in stage.frozen.items():
+        trainable = any(parameter.requires_grad for parameter in module.parameters())
+        if trainable or any(part.training for part in module.modules()):
+            raise ValueError(f"stage '{stage.name}': '{name}' is declared frozen and is not")
+
+
+def _patience_is_over(stage: Stage, progress: Progress) -> bool:
+    return bool(stage.budget.patience) and (
+        progress.evaluations_since_best >= stage.budget.patience
+    )
+
+
+def _to_train(modules: Mapping[str, nn.Module]) -> None:
+    for module in modules.values():
+        module.train()
+
+
+def _to_eval(modules: Mapping[str, nn.Module]) -> None:
+    for module in modules.values():
+        module.eval()
+
+
+def _snapshot_folder(folder: Path, update: int) -> Path:
+    return folder / f"snapshot-{update:09d}"
+
+
+def _remove(folder: Path) -> None:
+    for path in folder.glob("*"):
+        path.unlink()
+    if folder.exists():
+        folder.rmdir()
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    return {
+        f"optimizer/{index}/{name}": value.cpu()
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer/"):
+            _, index, name = key.split("/")
+            state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    if len(state) > len(groups[0]["params"]):
+        raise InputError("the checkpoint's optimiser does not fit this stage")
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,114 @@
+"""One update: terms to gradients to new weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from phosphene.core.runtime import Runtime
+from phosphene.core.types import Batch
+from phosphene.weighting.direct import Term
+
+
+class Objective(nn.Module):
+    """Modules and the loss that uses them as one module, so that processes can share its gradient.
+
+    The wrapper around a distributed module copies dataclasses that it is given and casts what is
+    in them. The batch is therefore handed over behind a function, and a term comes back as one
+    tensor ``[total, count, weight]``.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, nn.Module], loss: Callable[[Batch], Mapping[str, Term]]
+    ) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict(modules)
+        self.loss = loss
+
+    def forward(self, batch: Callable[[], Batch]) -> dict[str, Tensor]:
+        """The terms of the objective on ``batch()``."""
+        return {
+            name: torch.stack(
+                [term.total, *term.total.new_tensor([term.count, term.weight]).unbind()]
+            )
+            for name, term in self.loss(batch()).items()
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one update did, over all processes."""
+
+    means: dict[str, float]
+    """The unweighted mean of every term."""
+    gradient_norm: float
+    counts: dict[str, float]
+
+
+def step(
+    runtime: Runtime,
+    objective: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    learning_rate: float,
+    clip_norm: float,
+) -> Outcome:
+    """Train on ``batch``.
+
+    Every term is divided by its count over all processes; gradients are averaged over processes
+    by the runtime, hence the factor ``processes``. The update is then that of one process with
+    the whole batch.
+    """
+    packed: dict[str, Tensor] = objective(lambda: batch)
+    terms = {
+        name: Term(term[0], *term[1:].tolist()) for name, term in packed.items()
+    }
+    totals = runtime.sum(
+        torch.tensor(
+            [(term.total.detach().item(), term.count) for term in terms.values()],
+            dtype=torch.float64,
+            device=runtime.device,
+        )
+    )
+    counts = dict(zip(terms, totals[:, 1].tolist(), strict=True))
+    optimizer.zero_grad(set_to_none=True)
+    runtime.backward(combine(terms, counts) * runtime.processes)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    norm = nn.utils.clip_grad_norm_(parameters, clip_norm if clip_norm else torch.inf)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    optimizer.step()
+    sums = dict(zip(terms, totals[:, 0].tolist(), strict=True))
+    means = {name: sums[name] / counts[name] if counts[name] else 0.0 for name in terms}
+    return Outcome(means, float(norm), counts)
+
+
+def combine(terms: Mapping[str, Term], counts: Mapping[str, float]) -> Tensor:
+    """The objective: the weighted sum of term means. A term without examples adds nothing."""
+    parts = [
+        term.weight * term.total / counts[name] if counts[name] else 0.0 * term.total
+        for name, term in terms.items()
+    ]
+    return torch.stack(parts).sum()
+
+
+def gradient_shares(terms: Mapping[str, Term], watched: nn.Module) -> dict[str, float]:
+    """Each weighted term's share of the sum of gradient norms at ``watched``.
+
+    A term with a share under 0.05 hardly takes part in training that module.
+    """
+    parameters = [p for p in watched.parameters() if p.requires_grad]
+    norms: dict[str, float] = {}
+    for name, term in terms.items():
+        mean = combine({name: term}, {name: term.count})
+        if not mean.requires_grad:
+            norms[name] = 0.0
+            continue
+        gradients = torch.autograd.grad(mean, parameters, retain_graph=True, allow_unused=True)
+        squares = [gradient.square().sum() for gradient in gradients if gradient is not None]
+        norms[name] = float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+    total = sum(norms.values())
+    return {name: norm / total if total else 0.0 for name, norm in norms.items()}
