@@ -84,7 +84,8 @@ def train(
 
     Example: phosphene train inversion_mmt --config toy --run runs/image-free
     """
-    from phosphene.recipes.launch import train_run
+    from phosphene.evaluate.results import results_record
+    from phosphene.recipes.launch import render, train_run
 
     _use_data(data_root)
     if seed is not None:
@@ -92,19 +93,15 @@ def train(
     folder = run if run is not None else Path("runs") / f"{recipe}-{Path(config).stem}"
     results = train_run(recipe, config, changes, folder, quiet=quiet)
     if as_json:
-        _print_json(results.record())
+        _print_json(results_record(results))
     else:
-        typer.echo(results.render())
+        typer.echo(render(results))
 
 
 @app.command()
 def translate(
     run: Run,
     file: Annotated[str, typer.Argument(help="A text file, or - for standard input.")] = "-",
-    images: Annotated[
-        Path | None,
-        typer.Option(help="Folder of pictures named 1.jpg, 2.jpg … by line, where one is given."),
-    ] = None,
     beam: Annotated[int, typer.Option(min=1, help="Beam width; 1 is greedy.")] = 5,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +111,7 @@ def translate(
     """
     from phosphene.serve.engine import translate_stream
 
-    for line in translate_stream(run, file, images=images, beam=beam):
+    for line in translate_stream(run, file, beam=beam):
         if as_json:
             typer.echo(json.dumps(line.record(), ensure_ascii=False))
         else:
@@ -126,7 +123,6 @@ def evaluate(
     run: Run,
     split: Annotated[str | None, typer.Option(help="A test split; all of them if not given.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="Another run, to compare with.")] = None,
-    data_root: DataRoot = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a finished run on its test splits, beside a baseline run if one is given.
@@ -134,13 +130,13 @@ def evaluate(
     Example: phosphene evaluate runs/image-free --split ambiguous --baseline runs/text-only
     """
     from phosphene.recipes.launch import evaluate_run
+    from phosphene.report.tables import to_text
 
-    _use_data(data_root)
-    results = evaluate_run(run, split, baseline)
+    record, tables = evaluate_run(run, split, baseline)
     if as_json:
-        _print_json(results.record())
+        _print_json(record)
     else:
-        typer.echo(results.render())
+        typer.echo("\n".join(to_text(table) for table in tables))
 
 
 @app.command()
@@ -160,7 +156,7 @@ def score(
     Example: phosphene score out.de test_2016_flickr.lc.norm.tok.de --lang de --baseline base.de
     """
     from phosphene.evaluate.translation import score_files
-    from phosphene.report.tables import render_scores
+    from phosphene.report.tables import comparison_table, score_table, to_text
 
     report = score_files(
         hypothesis,
@@ -173,7 +169,13 @@ def score(
     if as_json:
         _print_json(report.as_record())
     else:
-        typer.echo(render_scores(report))
+        name = hypothesis.name
+        typer.echo(to_text(score_table("Scores", {name: report.scores}, report.unavailable)))
+        if baseline is not None:
+            table = comparison_table(
+                "Significance", report.comparisons, system=name, baseline=baseline.name
+            )
+            typer.echo(to_text(table))
 
 
 @app.command()
@@ -185,9 +187,9 @@ def demo(
 
     Example: phosphene demo
     """
-    from phosphene.recipes.launch import demo_runs
+    from phosphene.recipes.demo import run_demo
 
-    typer.echo(demo_runs(folder, quiet=quiet))
+    typer.echo(run_demo(folder, quiet=quiet))
 
 
 def main() -> NoReturn:

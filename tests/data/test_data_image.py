@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from phosphene.core.errors import InputError
-from phosphene.data.image import PictureSet, load_rgb, to_tensor
+from phosphene.data.image import load_rgb, to_tensor
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -105,47 +104,3 @@ def test_bytes_become_fractions_with_channels_first() -> None:
     assert tensor.shape == (1, 3, 2, 2)
     assert tensor[0, :, 0, 1].tolist() == pytest.approx([1.0, 0.2, 0.0])
     assert tensor.sum().item() == pytest.approx(1.2)
-
-
-def test_a_set_gives_the_pictures_of_a_batch(tmp_path: Path) -> None:
-    red, blue = plain(tmp_path / "red.png", RED), plain(tmp_path / "blue.png", BLUE)
-    pictures = PictureSet.decode({"a": red, "b": blue, "c": red}, 4)
-    assert len(pictures) == 3
-    assert "a" in pictures
-    assert "x" not in pictures
-    pixels = pictures.pixels(["x", "b", "y", "c", "a"])
-    assert pixels.rows.tolist() == [1, 3, 4]
-    assert pixels.values[:, :, 0, 0].tolist() == [[0, 0, 1], [1, 0, 0], [1, 0, 0]]
-    none = pictures.pixels(["x", "y"])
-    assert none.values.shape == (0, 3, 4, 4)
-    assert none.rows.tolist() == []
-
-
-def test_a_set_on_disk_equals_a_set_in_memory(tmp_path: Path) -> None:
-    stripes(RED, GREEN, BLUE).save(tmp_path / "stripes.png")
-    files = {"a": plain(tmp_path / "red.png", RED), "b": tmp_path / "stripes.png"}
-    in_memory = PictureSet.decode(files, 5).pixels(["a", "b"])
-    on_disk = PictureSet.decode(files, 5, file=tmp_path / "pictures.npy").pixels(["a", "b"])
-    assert torch.equal(in_memory.values, on_disk.values)
-    assert np.load(tmp_path / "pictures.npy", mmap_mode="r").shape == (2, 5, 5, 3)
-
-
-def test_an_empty_set_is_fine(tmp_path: Path) -> None:
-    assert PictureSet.decode({}, 4).pixels(["a"]).values.shape == (0, 3, 4, 4)
-    assert len(PictureSet.decode({}, 4, file=tmp_path / "none.npy")) == 0
-
-
-def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
-    red = plain(tmp_path / "red.png", RED)
-    files = {str(number): tmp_path / f"{number}.png" for number in range(205)}
-    for path in files.values():
-        path.write_bytes(red.read_bytes())
-    told: list[tuple[int, int]] = []
-    PictureSet.decode(files, 2, progress=lambda done, total: told.append((done, total)))
-    assert told == [(100, 205), (200, 205), (205, 205)]
-
-
-def test_the_first_bad_picture_of_a_set_is_named(tmp_path: Path) -> None:
-    (tmp_path / "bad.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"bad\.png"):
-        PictureSet.decode({"a": tmp_path / "bad.png"}, 2)

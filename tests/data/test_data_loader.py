@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 
 from phosphene.core.errors import InputError
 from phosphene.core.types import Regions
-from phosphene.data.loader import Position, TokenBatches, collate, shard
+from phosphene.data.loader import TokenBatches, collate, shard
 
 lengths = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=60)
 
@@ -41,32 +39,6 @@ def test_every_example_once_and_no_batch_above_the_bound(
         assert 0 < len(indices) * max(max(pairs[index]) for index in indices) <= max_tokens
 
 
-@given(lengths, st.integers(0, 3), st.integers(0, 70))
-@settings(max_examples=60, deadline=None)
-def test_resuming_anywhere_gives_the_same_rest(
-    pairs: list[tuple[int, int]], seed: int, done: int
-) -> None:
-    whole = list(islice(of_pairs(pairs, seed=seed).iterate(), done + 12))
-    last = whole[done][0]
-    rest = list(islice(of_pairs(pairs, seed=seed).iterate(last.following()), 11))
-    assert [indices.tolist() for _, indices in rest] == [
-        indices.tolist() for _, indices in whole[done + 1 :]
-    ]
-    assert [position for position, _ in rest] == [position for position, _ in whole[done + 1 :]]
-
-
-def test_positions_count_batches_within_epochs() -> None:
-    batches = of_pairs([(4, 4)] * 5, max_tokens=8)  # two rows a batch: three batches an epoch
-    positions = [position for position, _ in islice(batches.iterate(), 5)]
-    assert positions == [
-        Position(0, 0),
-        Position(0, 1),
-        Position(0, 2),
-        Position(1, 0),
-        Position(1, 1),
-    ]
-
-
 def test_epochs_and_seeds_differ_and_repeat() -> None:
     source, target = caption_lengths(500)
     batches = TokenBatches(source, target, 512, seed=1)
@@ -85,14 +57,14 @@ def test_lengths_follow_no_order_through_an_epoch() -> None:
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.25
 
 
-@pytest.mark.parametrize("max_tokens", [1024, 4096])
-def test_padding_stays_below_a_tenth(max_tokens: int) -> None:
+@pytest.mark.parametrize(("max_tokens", "bound"), [(1024, 0.05), (4096, 0.075)])
+def test_padding_stays_far_below_a_tenth(max_tokens: int, bound: float) -> None:
     source, target = caption_lengths(29_000)
     batches = TokenBatches(source, target, max_tokens, seed=0).epoch(0)
     cells = sum(len(rows) * (source[rows].max() + target[rows].max()) for rows in batches)
-    assert 1 - (source.sum() + target.sum()) / cells < 0.10
+    assert 1 - (source.sum() + target.sum()) / cells < bound
     fullness = [len(rows) * max(source[rows].max(), target[rows].max()) for rows in batches]
-    assert np.mean(fullness) > 0.93 * max_tokens
+    assert np.mean(fullness) > 0.98 * max_tokens
 
 
 def test_too_long_an_example_is_named() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -24,6 +23,7 @@ from rich.progress import (
 
 import phosphene
 from phosphene.core.errors import StorageError
+from phosphene.core.files import write_atomically
 
 console = Console(stderr=True)
 """Progress and remarks go to standard error: standard output is for results."""
@@ -55,7 +55,10 @@ class Signature:
 
 
 def commit() -> str:
-    """Short hash of the checked-out commit, ``+`` if files were changed; ``release`` outside git."""
+    """Short hash of the checked-out commit, ``+`` if files were changed; ``release`` elsewhere.
+
+    A copy installed inside somebody else's repository is a release too.
+    """
     folder = Path(phosphene.__file__).parent
 
     def git(*words: str) -> str:
@@ -64,6 +67,7 @@ def commit() -> str:
         ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", "__init__.py")
         changed = git("status", "--porcelain", "--untracked-files=no", "--", str(folder))
         return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
@@ -75,6 +79,7 @@ def sign(data: str, config: str, seed: int, selection: str) -> Signature:
     return Signature(phosphene.__version__, commit(), data, config, seed, selection)
 
 
+@runtime_checkable
 class Advance(Protocol):
     """Tells a progress bar how much is done."""
 
@@ -111,6 +116,10 @@ class RunLog:
         lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
         return [json.loads(line) for line in lines]
 
+    def has(self, stage: str, kind: str) -> bool:
+        """Whether ``stage`` has said something of this ``kind``."""
+        return any(event["stage"] == stage and event["kind"] == kind for event in self.events())
+
     def rewind(self, stage: str, update: int) -> None:
         """Drop the events of ``stage`` after ``update``."""
         if self.path is None or not self.path.exists():
@@ -118,12 +127,8 @@ class RunLog:
         kept = [
             event for event in self.events() if event["stage"] != stage or event["update"] <= update
         ]
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text(
-            "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept),
-            encoding="utf-8",
-        )
-        os.replace(temporary, self.path)
+        text = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in kept)
+        write_atomically(self.path, text.encode())
 
     @contextmanager
     def progress(self, label: str, total: int, done: int = 0) -> Iterator[Advance]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar
 
 import torch
@@ -24,8 +24,9 @@ class RuntimeConfig(Frozen):
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = 1
     """Processes, one per device. The global batch is shared out among them."""
-    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    strategy: Literal["auto", "ddp"] = "auto"
+    """With several devices both mean one whole copy of the model on each."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     threads: int = 0
     """CPU threads per process; 0 leaves the choice to torch. Exact resume needs the same number."""
 
@@ -46,7 +47,8 @@ class Runtime:
         self.fabric = Fabric(
             accelerator=accelerator,
             devices=config.devices,
-            strategy=config.strategy,
+            # A process whose share of a batch has no photo leaves modules unused.
+            strategy="ddp_find_unused_parameters_true" if config.devices > 1 else "auto",
             precision=config.precision,
         )
 
@@ -89,6 +91,12 @@ class Runtime:
         if self.processes == 1:
             return value
         return self.fabric.all_reduce(value, reduce_op="sum")  # type: ignore[return-value]
+
+    def of_main(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The main process's ``values`` in every process: what decides for all is one number."""
+        own = torch.tensor([*values.values()], dtype=torch.float64, device=self.device)
+        shared = self.sum(own if self.is_main else torch.zeros_like(own))
+        return dict(zip(values, shared.tolist(), strict=True))
 
     def barrier(self) -> None:
         """Wait for the other processes."""

@@ -29,20 +29,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, Self
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Modality = Literal["image"]
+Data = TypeVar("Data", bound="_OnDevice")
 
 
 @dataclass(frozen=True)
 class _OnDevice:
     """Data whose tensors move to a device together."""
 
-    def to(self, device: torch.device) -> Self:
+    def to(self: Data, device: torch.device) -> Data:
         """The same data with every tensor on ``device``."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(
@@ -63,7 +64,7 @@ class Tokens(_OnDevice):
     mask: Bool[Tensor, "batch length"]
 
     @classmethod
-    def pad(cls, sequences: Sequence[Sequence[int]], pad_id: int = 0) -> Self:
+    def pad(cls, sequences: Sequence[Sequence[int]], pad_id: int = 0) -> Tokens:
         """Pad ``sequences`` on the right to the longest of them."""
         width = max((len(sequence) for sequence in sequences), default=0)
         ids = torch.full((len(sequences), width), pad_id, dtype=torch.long)
@@ -118,12 +119,12 @@ class Batch(_OnDevice):
     def __len__(self) -> int:
         return len(self.ids)
 
-    def without(self, modality: Modality) -> Self:
+    def without(self, modality: Modality) -> Batch:
         """The same examples with one modality withheld."""
         _check_modality(modality)
         return replace(self, pixels=None, regions=None)
 
-    def shuffled(self, modality: Modality, seed: int) -> Self:
+    def shuffled(self, modality: Modality, seed: int) -> Batch:
         """The same examples with one modality moved to other rows (every row moves if it can)."""
         _check_modality(modality)
         rows = len(self)

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
-from phosphene.data.dataset import TranslationData, encode
+from phosphene.data.dataset import NO_PICTURE, LabelledScenes, TranslationData, encode
 from phosphene.data.text import Tokenizer
 from phosphene.data.translation import Pair, jsonl, multi30k
+from phosphene.data.world.captions import caption
+from phosphene.data.world.draw import draw
+from phosphene.data.world.lexicon import Language
+from phosphene.data.world.scene import PICTURE_SIZE, Scene, visual_labels
+from phosphene.data.world.splits import Part, Split, World
 
 
 class CorpusConfig(Frozen):
     """What to train and test on."""
 
     source: Literal["world", "multi30k", "jsonl"]
-    languages: tuple[str, str] = ("en", "de")
+    languages: tuple[Language, Language] = ("en", "de")
     """From, to."""
     merges: int = 10_000
     """Byte-pair merges, learned on both sides of the training text."""
@@ -38,9 +43,11 @@ class CorpusConfig(Frozen):
     validation_file: Path | None = None
     test_file: Path | None = None
     train_scenes: int = 12_000
-    """World: scenes to train on, shared equally among its splits."""
+    """World: scenes to train on, in turns from the splits named in ``tests``."""
     test_scenes: int = 400
     """World: scenes of each test split, and of validation."""
+    world_seed: int = 1
+    """World: another seed draws other scenes everywhere."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,8 @@ class Corpus:
     train: TranslationData
     validation: TranslationData
     tests: Mapping[str, TranslationData]
+    scenes: Mapping[str, tuple[Scene, ...]] = field(default_factory=dict)
+    """World: what is true in the pictures of each test split."""
 
     def with_features(
         self, features: Callable[[np.ndarray], Float[Tensor, "picture region feature"]]
@@ -66,6 +75,14 @@ class Corpus:
             validation=seen(self.validation),
             tests={name: seen(data) for name, data in self.tests.items()},
         )
+
+    def counts(self) -> dict[str, str]:
+        """Examples of each split, and how many of them have a picture."""
+        splits = {"train": self.train, "validation": self.validation, **self.tests}
+        return {
+            name: f"{len(data):,}, {np.sum(data.picture_of != NO_PICTURE):,} with a picture"
+            for name, data in splits.items()
+        } | {"vocabulary": f"{len(self.tokenizer):,}"}
 
     def digest(self) -> str:
         """Twelve hexadecimal digits of everything that training sees."""
@@ -103,6 +120,12 @@ def load_corpus(
     )
 
 
+def labelled_scenes(count: int, splits: Sequence[str], seed: int) -> LabelledScenes:
+    """Pictures for training a visual teacher; no translator is trained or tested on them."""
+    scenes = _scenes(World(seed), splits, count, Part.TEACHER)
+    return LabelledScenes(_draw(scenes), visual_labels(scenes))
+
+
 def data_root() -> Path:
     """The folder of real data: the environment variable ``PHOSPHENE_DATA``.
 
@@ -129,3 +152,69 @@ def _pairs(config: CorpusConfig) -> tuple[list[Pair], list[Pair], dict[str, list
         raise InputError("data.train_file and data.validation_file: expected two JSON-lines files")
     tests = {} if config.test_file is None else {"test": jsonl(config.test_file)}
     return jsonl(config.train_file), jsonl(config.validation_file), tests
+
+
+def _world(config: CorpusConfig, picture_side: int) -> Corpus:
+    _check_world(config, picture_side)
+    world = World(config.world_seed)
+    train = _scenes(world, config.tests, config.train_scenes, Part.TRAIN)
+    validation = _scenes(world, config.tests, config.test_scenes, Part.VALID)
+    tests = {
+        name: _scenes(world, [name], config.test_scenes, Part.TEST) for name in config.tests
+    }
+    pairs = _captions(train, config.languages, "train")
+    tokenizer = Tokenizer.learn(
+        [*(pair.source for pair in pairs), *(pair.target for pair in pairs)], config.merges
+    )
+
+    def encoded(scenes: tuple[Scene, ...], name: str) -> TranslationData:
+        data = encode(_captions(scenes, config.languages, name), tokenizer)
+        pictures = _draw(scenes) if picture_side else None
+        return replace(data, picture_of=np.arange(len(scenes)), pictures=pictures)
+
+    return Corpus(
+        tokenizer,
+        encoded(train, "train"),
+        encoded(validation, "validation"),
+        {name: encoded(scenes, name) for name, scenes in tests.items()},
+        tests,
+    )
+
+
+def _check_world(config: CorpusConfig, picture_side: int) -> None:
+    known = [split.value for split in Split]
+    for name in config.tests:
+        if name not in known:
+            raise InputError(f"data.tests: no world split '{name}', expected {', '.join(known)}")
+    for language in config.languages:
+        if language not in get_args(Language):
+            raise InputError(
+                f"data.languages: the world does not speak '{language}', "
+                f"expected {', '.join(get_args(Language))}"
+            )
+    if picture_side not in (0, PICTURE_SIZE):
+        raise InputError(f"teacher.side: pictures of the world have {PICTURE_SIZE} pixels")
+
+
+def _scenes(
+    world: World, splits: Sequence[str], count: int, part: Part
+) -> tuple[Scene, ...]:
+    """``count`` scenes, from the splits in turn."""
+    return tuple(
+        world.scene(Split(splits[index % len(splits)]), index // len(splits), part)
+        for index in range(count)
+    )
+
+
+def _captions(
+    scenes: Sequence[Scene], languages: tuple[Language, Language], name: str
+) -> list[Pair]:
+    source, target = languages
+    return [
+        Pair(f"{name}:{number}", caption(scene, source), caption(scene, target))
+        for number, scene in enumerate(scenes, start=1)
+    ]
+
+
+def _draw(scenes: Sequence[Scene]) -> UInt8[np.ndarray, "picture height width 3"]:
+    return np.stack([draw(scene) for scene in scenes])

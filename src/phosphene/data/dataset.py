@@ -45,7 +45,7 @@ class TranslationData:
         """The target sentences as text."""
         return [pair.target for pair in self.pairs]
 
-    def batch(self, indices: Indices, photo_rows: Sequence[int] = ()) -> Batch:
+    def batch(self, indices: Indices, photo_rows: Indices | Sequence[int] = ()) -> Batch:
         """Examples side by side; rows ``photo_rows`` of the batch bring their pixels along.
 
         With ``features`` every example that has a picture brings its regions.
@@ -104,8 +104,8 @@ class TranslationData:
 class TrainingBatches:
     """Batches for a stage: seeded, resumable at any batch, with a budget of photos.
 
-    ``photos_per_batch`` rows of each batch, drawn among those that have a picture, bring their
-    pixels; looking at all of them would cost more than translating.
+    ``photos_per_batch`` rows of each global batch, drawn among those that have a picture, bring
+    their pixels; looking at all of them would cost more than translating.
     """
 
     def __init__(
@@ -132,8 +132,9 @@ class TrainingBatches:
             for number, indices in enumerate(batches[first:], start=first):
                 last = number + 1 == len(batches)
                 after = Position(epoch + 1, 0) if last else Position(epoch, number + 1)
-                mine = shard(indices, rank, processes)
-                yield after, self.data.batch(mine, self._photos(mine, epoch, number))
+                mine = shard(np.arange(len(indices)), rank, processes)
+                seen = np.isin(mine, self._photos(indices, epoch, number))
+                yield after, self.data.batch(indices[mine], np.flatnonzero(seen))
             epoch, first = epoch + 1, 0
 
     def _photos(self, indices: Indices, epoch: int, number: int) -> Indices:

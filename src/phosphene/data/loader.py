@@ -7,7 +7,7 @@ batches are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -33,10 +33,6 @@ class Position:
 
     epoch: int = 0
     batch: int = 0
-
-    def following(self) -> Position:
-        """Where to go on after this batch; past an epoch's last batch stands the next epoch."""
-        return Position(self.epoch, self.batch + 1)
 
 
 @final
@@ -100,17 +96,6 @@ class TokenBatches:
         order = np.lexsort((np.where(target % 2 == 0, source, -source), target))
         batches = self._cut(shuffled[order])
         return [batches[index] for index in rng.permutation(len(batches))]
-
-    def iterate(self, start: Position = Position()) -> Iterator[tuple[Position, Indices]]:
-        """Batches without end, from ``start`` on, each with its position.
-
-        After a batch was used, ``position.following()`` is what a checkpoint must keep.
-        """
-        number, first = start.epoch, start.batch
-        while True:
-            for batch, indices in enumerate(self.epoch(number)[first:], start=first):
-                yield Position(number, batch), indices
-            number, first = number + 1, 0
 
     def _cut(self, order: Indices) -> list[Indices]:
         """Consecutive pieces of ``order``, each as long as the bound allows."""

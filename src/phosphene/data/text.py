@@ -50,6 +50,11 @@ class Tokenizer:
     2 end of sentence, 3 unknown, then the types by frequency, then unused ``<pad:1>`` entries.
     """
 
+    pad_id: Final = PAD_ID
+    bos_id: Final = BOS_ID
+    eos_id: Final = EOS_ID
+    unk_id: Final = UNK_ID
+
     def __init__(self, bpe: tokenizers.Tokenizer) -> None:
         """Wrap a table as ``learn`` builds it or ``load`` reads it."""
         model = json.loads(bpe.to_str())["model"]
@@ -58,11 +63,6 @@ class Tokenizer:
         self._size = ids[_VOCABULARY_END]
         self._symbols = sorted(ids, key=ids.__getitem__)
         self._parts = _split_merge_only(ids, model["merges"], self._size)
-
-    pad_id: Final = PAD_ID
-    bos_id: Final = BOS_ID
-    eos_id: Final = EOS_ID
-    unk_id: Final = UNK_ID
 
     def __len__(self) -> int:
         """Entries of the vocabulary: the height of an embedding table."""

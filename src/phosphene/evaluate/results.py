@@ -19,12 +19,9 @@ from phosphene.evaluate.system import Line, Results, SplitResult
 
 
 def write_results(folder: Path, results: Results) -> None:
-    """Write ``results`` into a run folder; ``results.json`` last, so that it vouches for the rest."""
+    """Write ``results`` into a run folder; ``results.json`` comes last and vouches for the rest."""
     for split in results.splits:
-        rows = [
-            "\t".join([line.source, line.reference, line.hypothesis, f"{line.likelihood:.6f}"])
-            for line in split.lines
-        ]
+        rows = ["\t".join([*_cells(line), f"{line.likelihood:.6f}"]) for line in split.lines]
         if rows:
             text = "\n".join(rows) + "\n"
             write_atomically(folder / "translations" / f"{split.split}.tsv", text.encode())
@@ -43,6 +40,7 @@ def read_results(folder: Path) -> Results:
         record = json.loads(path.read_text(encoding="utf-8"))
         return Results(
             record["system"],
+            record["language"],
             Signature(**record["signature"]),
             tuple(_read_split(folder, name, split) for name, split in record["splits"].items()),
         )
@@ -56,6 +54,7 @@ def results_record(results: Results) -> dict[str, Any]:
     """Names, values and signatures as JSON."""
     return {
         "system": results.system,
+        "language": results.language,
         "signature": results.signature.record(),
         "splits": {
             split.split: {
@@ -65,6 +64,12 @@ def results_record(results: Results) -> dict[str, Any]:
             for split in results.splits
         },
     }
+
+
+def _cells(line: Line) -> list[str]:
+    """The texts of a line, each without the characters that separate cells and lines."""
+    texts = (line.source, line.reference, line.hypothesis)
+    return [text.translate({ord(character): " " for character in "\t\n\r"}) for text in texts]
 
 
 def _read_split(folder: Path, name: str, record: dict[str, Any]) -> SplitResult:
@@ -77,5 +82,8 @@ def _read_split(folder: Path, name: str, record: dict[str, Any]) -> SplitResult:
         fields = row.split("\t")
         if len(fields) != 4:
             raise InputError(f"{path}:{number}: expected 4 tab-separated fields")
-        lines.append(Line(fields[0], fields[1], fields[2], float(fields[3])))
+        try:
+            lines.append(Line(fields[0], fields[1], fields[2], float(fields[3])))
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: expected a number, got {fields[3]!r}") from error
     return SplitResult(name, int(record["sentences"]), scores, tuple(lines))

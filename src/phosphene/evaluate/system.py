@@ -46,6 +46,8 @@ class Results:
     """All splits of one system, signed."""
 
     system: str
+    language: str
+    """Of the target."""
     signature: Signature
     splits: tuple[SplitResult, ...]
 

@@ -28,8 +28,8 @@ def validation_loss(model: Translator, data: TranslationData, smoothing: float) 
     """Label-smoothed loss per target token, in nats."""
     total = tokens = 0.0
     with _evaluating(model):
-        for _, batch in evaluation_batches(data, _TOKENS):
-            batch = batch.to(_device(model))
+        for _, part in evaluation_batches(data, _TOKENS):
+            batch = part.to(_device(model))
             assert batch.target is not None
             words, mask = gold(batch.target)
             losses = label_smoothed(model(batch).logits, words, smoothing)

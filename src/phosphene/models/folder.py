@@ -10,7 +10,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -51,16 +50,22 @@ def load_translator(folder: Path) -> TranslatorFolder:
             raise InputError(f"{folder}: no {name}; expected the model folder of a finished run")
     try:
         record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if record.pop("kind", None) != "translator":
+        if not isinstance(record, dict) or record.pop("kind", None) != "translator":
             raise InputError(f"{folder / 'config.json'}: this is not a translator")
         config = TranslatorConfig.model_validate(record)
-    except (ValueError, ValidationError) as error:
+        model = build(config)
+    except (OSError, ValueError) as error:
         raise InputError(f"{folder / 'config.json'}: not a model configuration") from error
-    model = build(config)
     try:
         model.load_state_dict(load((folder / "model.safetensors").read_bytes()))
     except (RuntimeError, SafetensorError) as error:
         raise InputError(
             f"{folder / 'model.safetensors'}: damaged, or not the weights of config.json"
         ) from error
-    return TranslatorFolder(model.eval(), config, Tokenizer.load(folder / "tokenizer.json"))
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    if len(tokenizer) != config.vocab:
+        raise InputError(
+            f"{folder / 'tokenizer.json'}: {len(tokenizer)} entries, "
+            f"expected {config.vocab} as config.json says"
+        )
+    return TranslatorFolder(model.eval(), config, tokenizer)

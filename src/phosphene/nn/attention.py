@@ -48,21 +48,34 @@ class MultiHeadAttention(nn.Module):
 
     def project(self, memory: Float[Tensor, "batch memory hidden"]) -> KeysValues:
         """Keys and values of ``memory``."""
-        keys, values = self.key_value(memory).chunk(2, dim=-1)
+        return self.split(self.key_value(memory))
+
+    def split(self, key_value: Float[Tensor, "batch memory both"]) -> KeysValues:
+        """Keys and values, side by side as :attr:`key_value` leaves them, split into heads."""
+        keys, values = key_value.chunk(2, dim=-1)
         return KeysValues(self._split(keys), self._split(values))
 
     def attend(
         self,
         query: Float[Tensor, "batch query hidden"],
         memory: KeysValues,
-        mask: Bool[Tensor, "batch #head #query memory"] | None = None,
+        mask: Bool[Tensor, "#batch #head #query memory"] | None = None,
     ) -> Float[Tensor, "batch query hidden"]:
         """Attend from ``query`` to projected ``memory`` where ``mask`` is true.
 
         A query that may attend to nothing gets a zero context (the output bias remains).
         """
+        return self.answer(self.query(query), memory, mask)
+
+    def answer(
+        self,
+        queries: Float[Tensor, "batch query hidden"],
+        memory: KeysValues,
+        mask: Bool[Tensor, "#batch #head #query memory"] | None = None,
+    ) -> Float[Tensor, "batch query hidden"]:
+        """What projected ``memory`` answers to projected ``queries``."""
         context = F.scaled_dot_product_attention(
-            self._split(self.query(query)), memory.keys, memory.values, attn_mask=mask
+            self._split(queries), memory.keys, memory.values, attn_mask=mask
         )
         return self.output(context.transpose(1, 2).flatten(2))
 
@@ -70,7 +83,7 @@ class MultiHeadAttention(nn.Module):
         self,
         query: Float[Tensor, "batch query hidden"],
         memory: Float[Tensor, "batch memory hidden"],
-        mask: Bool[Tensor, "batch #head #query memory"] | None = None,
+        mask: Bool[Tensor, "#batch #head #query memory"] | None = None,
     ) -> Float[Tensor, "batch query hidden"]:
         """Attend from ``query`` to ``memory`` where ``mask`` is true."""
         return self.attend(query, self.project(memory), mask)
@@ -79,7 +92,7 @@ class MultiHeadAttention(nn.Module):
         self,
         query: Float[Tensor, "batch query hidden"],
         memory: Float[Tensor, "batch memory hidden"],
-        mask: Bool[Tensor, "batch #head #query memory"] | None = None,
+        mask: Bool[Tensor, "#batch #head #query memory"] | None = None,
     ) -> Float[Tensor, "batch head query memory"]:
         """The attention distributions themselves, for probes and pictures."""
         queries, keys = self._split(self.query(query)), self.project(memory).keys

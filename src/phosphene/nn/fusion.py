@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,7 +11,14 @@ from torch import Tensor, nn
 from phosphene.core.types import Regions, Tokens
 from phosphene.nn.attention import MultiHeadAttention
 from phosphene.nn.dropout import Dropout
-from phosphene.nn.transformer import DecoderLayer, Encoder, EncoderLayer, Memory, Width
+from phosphene.nn.transformer import (
+    DecoderLayer,
+    Encoder,
+    EncoderLayer,
+    Memory,
+    ProjectedMemory,
+    Width,
+)
 
 
 class TextEncoder(nn.Module):
@@ -40,16 +49,15 @@ class MultimodalEncoder(nn.Module):
     ``text_rows=False`` is the paper's Table 5: only the image rows ask.
     """
 
-    def __init__(
-        self, layers: int, width: Width, feature: int, *, text_rows: bool = True
-    ) -> None:
+    def __init__(self, layers: int, width: Width, feature: int, *, text_rows: bool = True) -> None:
         super().__init__()
-        self.project = nn.Sequential(nn.Linear(feature, width.hidden), Dropout(width.dropout))
+        project = nn.Linear(feature, width.hidden)
+        self.project = nn.Sequential(project, Dropout(width.dropout))
         self.layers = nn.ModuleList(EncoderLayer(width) for _ in range(layers))
         self.norm = nn.LayerNorm(width.hidden)
         self.text_rows = text_rows
-        nn.init.xavier_uniform_(self.project[0].weight)
-        nn.init.zeros_(self.project[0].bias)
+        nn.init.xavier_uniform_(project.weight)
+        nn.init.zeros_(project.bias)
 
     def forward(
         self,
@@ -127,15 +135,23 @@ class DoublyAttentiveDecoderLayer(DecoderLayer):
         self.region_attention = MultiHeadAttention(width.hidden, width.heads)
         self.region_gate = nn.Linear(2 * width.hidden, width.hidden)
 
+    def project(self, memory: Memory) -> ProjectedMemory:
+        """Keys and values of the text and, where there are any, of the regions."""
+        text = super().project(memory)
+        if memory.regions is None or memory.regions_mask is None:
+            return text
+        regions = self.region_attention.project(memory.regions)
+        return replace(text, regions=regions, regions_mask=memory.regions_mask[:, None, None])
+
     def cross(
-        self, query: Float[Tensor, "batch target hidden"], memory: Memory
+        self, query: Float[Tensor, "batch target hidden"], memory: ProjectedMemory
     ) -> Float[Tensor, "batch target hidden"]:
         """The text context plus what the gate lets through of the visual one."""
         text = super().cross(query, memory)
         if memory.regions is None or memory.regions_mask is None:
             return text
-        mask = memory.regions_mask[:, None, None]
-        image = self.region_attention(query, memory.regions, mask) * mask.any(dim=-1)
+        mask = memory.regions_mask
+        image = self.region_attention.attend(query, memory.regions, mask) * mask.any(dim=-1)
         gate = self.region_gate(torch.cat([text, image], dim=-1)).sigmoid()
         return text + gate * image
 

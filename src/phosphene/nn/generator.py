@@ -65,7 +65,7 @@ class LowRankUnpool(Unpool):
     """The learned unpool through ``rank`` numbers: ``channels * rank * (1 + height * width)``.
 
     Nothing bends between the generator's projection and the unpool, so their product has at most
-    the rank of the text vector: with ``rank >= hidden`` it represents every map that
+    the rank of the text vector and a bias: with ``rank > hidden`` it represents every map that
     :class:`LearnedUnpool` does.
     """
 

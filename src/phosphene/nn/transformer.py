@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from phosphene.nn.attention import MultiHeadAttention
+from phosphene.nn.attention import KeysValues, MultiHeadAttention
 from phosphene.nn.dropout import Dropout
 
 
@@ -26,6 +26,16 @@ class Memory:
     mask: Bool[Tensor, "batch memory"]
     regions: Float[Tensor, "batch region hidden"] | None = None
     regions_mask: Bool[Tensor, "batch region"] | None = None
+
+
+@dataclass(frozen=True)
+class ProjectedMemory:
+    """Keys and values that one decoder layer makes of a :class:`Memory`, with the masks."""
+
+    states: KeysValues
+    mask: Bool[Tensor, "batch 1 1 memory"]
+    regions: KeysValues | None = None
+    regions_mask: Bool[Tensor, "batch 1 1 region"] | None = None
 
 
 def sinusoids(length: int, hidden: int) -> Float[Tensor, "length hidden"]:
@@ -157,14 +167,21 @@ class DecoderLayer(nn.Module):
         """Update the target ``rows`` from those before them and from ``memory``."""
         normal = self.self_attention_norm(rows)
         rows = rows + self.dropout(self.self_attention(normal, normal, causal))
-        rows = rows + self.dropout(self.cross(self.cross_attention_norm(rows), memory))
+        normal = self.cross_attention_norm(rows)
+        rows = rows + self.dropout(self.cross(normal, self.project(memory)))
         return rows + self.dropout(self.feed_forward(self.feed_forward_norm(rows)))
 
+    def project(self, memory: Memory) -> ProjectedMemory:
+        """Keys and values of ``memory``: decoding makes them once and asks them at every step."""
+        return ProjectedMemory(
+            self.cross_attention.project(memory.states), memory.mask[:, None, None]
+        )
+
     def cross(
-        self, query: Float[Tensor, "batch target hidden"], memory: Memory
+        self, query: Float[Tensor, "batch target hidden"], memory: ProjectedMemory
     ) -> Float[Tensor, "batch target hidden"]:
         """What the memory answers to normalised target rows."""
-        return self.cross_attention(query, memory.states, memory.mask[:, None, None])
+        return self.cross_attention.attend(query, memory.states, memory.mask)
 
 
 class Decoder(nn.Module):

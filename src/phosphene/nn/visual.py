@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+WORLD_MEAN = (0.5, 0.5, 0.5)
+WORLD_STD = (0.25, 0.25, 0.25)
+"""Colour statistics by which teachers of photographs and of the embedded world normalise."""
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -149,7 +152,14 @@ class VisualTeacher(nn.Module, ABC):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, pixels: Float[Tensor, "photo 3 height width"]) -> VisualTrace:
-        """Look at ``pixels`` in [0, 1]."""
+        """Look at ``pixels`` in [0, 1].
+
+        Raises:
+            ValueError: They are not of the size that the teacher was built for.
+        """
+        size = (self.picture.height, self.picture.width)
+        if tuple(pixels.shape[2:]) != size:
+            raise ValueError(f"pictures of {list(pixels.shape[2:])}, expected {list(size)}")
         return self.perceive(self.normalise(pixels))
 
     @abstractmethod
@@ -168,9 +178,10 @@ class VisualTeacher(nn.Module, ABC):
         """The inverse of ``normalise``, for looking at what a student drew."""
         return image * self.std + self.mean
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self: ModuleT, mode: bool = True) -> ModuleT:
         """Switch mode, unless every parameter is frozen: then evaluation it is."""
-        return super().train(mode and any(p.requires_grad for p in self.parameters()))
+        nn.Module.train(self, mode and any(p.requires_grad for p in self.parameters()))
+        return self
 
 
 def freeze(module: ModuleT) -> ModuleT:
@@ -182,6 +193,15 @@ def freeze(module: ModuleT) -> ModuleT:
     module.requires_grad_(False)
     module.eval()
     return module
+
+
+def he_initialise(module: nn.Module) -> None:
+    """Draw the convolutions of ``module`` as the published classifiers were begun (He-normal)."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
 
 
 def regions_from_map(
@@ -211,6 +231,8 @@ def grid_features(trace: VisualTrace) -> Float[Tensor, "photo region feature"]:
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "WORLD_MEAN",
+    "WORLD_STD",
     "Bottlenecks",
     "Chain",
     "InvertedResiduals",
@@ -221,6 +243,7 @@ __all__ = [
     "VisualTrace",
     "freeze",
     "grid_features",
+    "he_initialise",
     "regions_from_map",
     "scrambled_regions",
 ]

@@ -33,7 +33,9 @@ def label_smoothed(
         >>> label_smoothed(torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.long), 0.1)
         tensor([[0.6931]])
     """
-    rows = _LabelSmoothed.apply(logits.flatten(0, 1), gold.flatten(), smoothing)
+    # Under mixed precision logits come in 16 bits, too few for a sum over the vocabulary.
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    rows: Tensor = _LabelSmoothed.apply(logits.flatten(0, 1), gold.flatten(), smoothing)
     return rows.view_as(gold)
 
 

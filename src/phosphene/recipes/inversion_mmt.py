@@ -26,18 +26,17 @@ and student stay random and the losses vanish, as in the authors' code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from phosphene.core.runtime import seed_update
 from phosphene.core.types import Batch, LabelledPictures
-from phosphene.data.corpus import Corpus, labelled_scenes, load_corpus
+from phosphene.data.corpus import labelled_scenes, load_corpus
 from phosphene.data.dataset import PictureBatches, TrainingBatches
 from phosphene.evaluate.translator import validation_loss
 from phosphene.models.teachers import build_teacher, is_trained_here, picture_features
-from phosphene.models.translator import Translator, TranslatorConfig, TranslatorTrace, build, gold
+from phosphene.models.translator import TranslatorTrace, build, gold
 from phosphene.nn.fusion import mean_region
 from phosphene.nn.generator import masked_mean
 from phosphene.nn.pyramid import InvertedPyramid
@@ -47,22 +46,14 @@ from phosphene.objectives.likelihood import label_smoothed, multi_label
 from phosphene.objectives.relation import imagination
 from phosphene.objectives.released import RELEASED_DISTANCES
 from phosphene.objectives.representation import DISTANCES
+from phosphene.recipes.inversion_mmt_results import Trained, evaluate, export
 from phosphene.recipes.inversion_mmt_settings import Settings, translator_config
-from phosphene.train.stage import Finished, Fitter, Stage
+from phosphene.train.stage import Fitter, Stage
 from phosphene.weighting.direct import Term, example_mean, spread_over, token_mean, withheld
 
 Terms = dict[str, Term]
 
-
-@dataclass(frozen=True)
-class Trained:
-    """What the recipe leaves behind. Inference needs model, config and tokenizer only."""
-
-    model: Translator
-    config: TranslatorConfig
-    corpus: Corpus
-    teacher: VisualTeacher | None
-    finished: Finished
+__all__ = ["Settings", "evaluate", "export", "train"]
 
 
 def train(trainer: Fitter, settings: Settings) -> Trained:
@@ -116,7 +107,8 @@ def train_teacher(trainer: Fitter, settings: Settings) -> VisualTeacher:
     """Stage 1: a frozen teacher, trained on the labels of scenes where it is one of the world's."""
     if not is_trained_here(settings.teacher):
         return freeze(build_teacher(settings.teacher)).to(trainer.device)
-    plan, scenes = settings.teacher_training, labelled_scenes(settings.teacher_training.scenes)
+    plan, data = settings.teacher_training, settings.data
+    scenes = labelled_scenes(plan.scenes, data.tests, data.world_seed)
     seed_update(settings.seed)
     teacher = build_teacher(settings.teacher, scenes.labels.shape[1])
 
@@ -124,7 +116,7 @@ def train_teacher(trainer: Fitter, settings: Settings) -> VisualTeacher:
         losses = multi_label(teacher(batch.pixels).logits, batch.labels)
         return {"labels": example_mean(losses)}
 
-    trainer.shared("teacher", settings.teacher, plan, settings.seed).fit(
+    trainer.shared("teacher", settings.teacher, plan, data, settings.seed).fit(
         Stage(
             name="teacher",
             modules={"teacher": teacher},

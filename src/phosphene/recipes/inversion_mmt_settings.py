@@ -37,6 +37,10 @@ _FUSION: dict[System, Fusion] = {
 }
 
 
+NEEDS_PICTURES: frozenset[System] = frozenset({"image_given", "doubly_attentive", "gated_fusion"})
+"""Systems that look at a picture when they are used."""
+
+
 class DistillationConfig(Frozen):
     """The inversion distillation losses and their weights in eq. 9."""
 

@@ -1,7 +1,7 @@
 """Checkpoints: safetensors and JSON, written whole or not at all, refused when damaged.
 
 A checkpoint is a folder with ``tensors.safetensors`` and ``state.json``; the latter carries the
-checksum of the former. It is written under another name, flushed to disk and then renamed, so a
+checksums of both. It is written under another name, flushed to disk and then renamed, so a
 folder with the final name is complete. No pickle is read or written.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from phosphene.core.errors import InputError, StorageError
 from phosphene.core.files import flush_folder, write_flushed
 
 
-class DamagedCheckpoint(InputError):
+class DamagedCheckpoint(InputError):  # noqa: N818
     """A checkpoint does not hold what was written."""
 
 
@@ -45,16 +44,20 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         StorageError: the disk is full or refuses; an older ``folder`` is untouched.
     """
     blob = save_tensors({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()})
-    state = {"state": checkpoint.state, "sha256": hashlib.sha256(blob).hexdigest()}
+    record = {
+        "state": checkpoint.state,
+        "state_sha256": _digest(checkpoint.state),
+        "sha256": hashlib.sha256(blob).hexdigest(),
+    }
     temporary = folder.with_name(f".{folder.name}.partial")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         write_flushed(temporary / "tensors.safetensors", blob)
-        write_flushed(temporary / "state.json", json.dumps(state, indent=1).encode())
+        write_flushed(temporary / "state.json", json.dumps(record, indent=1).encode())
         if folder.exists():
             shutil.rmtree(folder)
-        os.replace(temporary, folder)
+        temporary.replace(folder)
         flush_folder(folder.parent)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -74,15 +77,22 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         blob = (folder / "tensors.safetensors").read_bytes()
         if hashlib.sha256(blob).hexdigest() != record["sha256"]:
             raise DamagedCheckpoint(f"{folder}: damaged checkpoint (checksum differs)")
-        return Checkpoint(load_tensors(blob), record["state"])
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        state = record["state"]
+        if record.get("state_sha256", _digest(state)) != _digest(state):
+            raise DamagedCheckpoint(f"{folder}: damaged checkpoint (checksum of the state differs)")
+        return Checkpoint(load_tensors(blob), state)
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise DamagedCheckpoint(f"{folder}: damaged checkpoint ({error})") from error
+
+
+def _digest(state: Any) -> str:
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
 def latest_checkpoint(
     parent: Path, prefix: str, on_damage: Callable[[str], None]
 ) -> Checkpoint | None:
-    """The newest sound checkpoint ``prefix*`` in ``parent``; damaged ones are named and passed over.
+    """The newest sound checkpoint ``prefix*`` in ``parent``; damaged ones are named, passed over.
 
     Raises:
         DamagedCheckpoint: there are checkpoints and none of them is sound.

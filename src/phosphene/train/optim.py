@@ -52,7 +52,8 @@ def learning_rate(config: OptimConfig, update: int, max_updates: int) -> float:
     """
     if update < config.warmup_updates:
         return config.learning_rate * update / config.warmup_updates
-    return config.learning_rate * _DECAY[config.schedule](config.warmup_updates, update, max_updates)
+    decay = _DECAY[config.schedule]
+    return config.learning_rate * decay(config.warmup_updates, update, max_updates)
 
 
 def _inverse_sqrt(warmup: int, update: int, max_updates: int) -> float:

@@ -26,14 +26,14 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
     manifest = folder / "manifest.json"
     if manifest.exists():
         check_recipe(folder, recipe)
-        before = (folder / "config.toml").read_text(encoding="utf-8")
+        before = _read_config(folder / "config.toml")
         if before != dump_toml(settings):
             raise InputError(
                 f"{folder / 'config.toml'}: this run was started with other settings "
                 f"({_first_difference(before, dump_toml(settings))}); choose another --run folder"
             )
         return
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(path.name not in _BEFORE_MANIFEST for path in folder.iterdir()):
         raise InputError(f"{folder}: not empty and not a run folder; choose another --run folder")
     record = {
         "recipe": recipe,
@@ -43,6 +43,17 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
     }
     write_atomically(folder / "config.toml", dump_toml(settings).encode())
     write_atomically(manifest, json.dumps(record, indent=1).encode())
+
+
+_BEFORE_MANIFEST = ("config.toml", ".config.toml.partial", ".manifest.json.partial")
+"""All that a start which was killed at once leaves behind."""
+
+
+def _read_config(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read; expected the run's settings") from error
 
 
 def check_recipe(folder: Path, recipe: str) -> None:
@@ -59,7 +70,7 @@ def recipe_of(folder: Path) -> str:
         return str(json.loads(manifest.read_text(encoding="utf-8"))["recipe"])
     except FileNotFoundError as error:
         raise InputError(f"{folder}: not a run folder (no manifest.json)") from error
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, TypeError, KeyError, OSError) as error:
         raise InputError(f"{manifest}: damaged, expected JSON with a 'recipe'") from error
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from phosphene.core.config import Frozen
@@ -16,6 +17,7 @@ from phosphene.train.optim import OptimConfig
 from phosphene.weighting.direct import Term
 
 
+@runtime_checkable
 class Batches(Protocol):
     """A source of batches that can start anywhere and always gives the same sequence.
 
@@ -33,12 +35,12 @@ class Batches(Protocol):
 class Budget(Frozen):
     """How long a stage lasts, and which weights it ends with."""
 
-    max_updates: int
-    patience: int = 0
+    max_updates: int = Field(ge=0)
+    patience: int = Field(0, ge=0)
     """Stop after so many evaluations without a better validation loss; 0 never stops early."""
-    evaluate_every_updates: int = 0
+    evaluate_every_updates: int = Field(0, ge=0)
     """Updates between evaluations (and weight snapshots); 0 is one epoch."""
-    average_last: int = 10
+    average_last: int = Field(10, ge=1)
     """The stage ends with the mean of its last so many snapshots."""
     checkpoint_seconds: float = 120.0
     """At most this much work is lost when a run is killed."""
@@ -77,6 +79,7 @@ class Finished:
     """Which weights it ended with."""
 
 
+@runtime_checkable
 class Fitter(Protocol):
     """What a recipe needs of whoever runs its stages: the trainer, or the planner of ``check``."""
 

@@ -36,7 +36,7 @@ class Progress:
     """What changes while a stage runs, beside weights and optimiser; all of it is checkpointed."""
 
     update: int = 0
-    position: Position = Position()
+    position: Position = field(default_factory=Position)
     best_loss: float = float("inf")
     evaluations_since_best: int = 0
     snapshots: list[int] = field(default_factory=list)
@@ -85,14 +85,14 @@ class Trainer:
 
         Its folder is ``shared/NAME-HASH`` beside the run folder.
         """
-        parts = [settings_hash(part) if isinstance(part, Frozen) else str(part) for part in identity]
+        parts = [
+            settings_hash(part) if isinstance(part, Frozen) else str(part) for part in identity
+        ]
         key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
         folder = self.folder.parent / "shared" / f"{name}-{key}"
         folder.mkdir(parents=True, exist_ok=True)
         log = RunLog(folder / "log.jsonl" if self.log.path else None, quiet=self.log.quiet)
-        return Trainer(
-            folder, self.runtime, log, self.seed, only_finished=self.only_finished
-        )
+        return Trainer(folder, self.runtime, log, self.seed, only_finished=self.only_finished)
 
     def fit(self, stage: Stage) -> Finished:
         """Train ``stage`` from where it stands; its modules end with its final weights.
@@ -104,7 +104,7 @@ class Trainer:
         for module in stage.modules.values():
             module.to(self.runtime.device)
         if (folder / "final").exists():
-            return _load_final(stage, folder)
+            return self._conclude(stage, folder)
         if self.only_finished:
             raise InputError(f"{self.folder}: stage '{stage.name}' is not finished; train it first")
         objective = self.runtime.distribute(Objective(stage.modules, stage.loss))
@@ -112,8 +112,10 @@ class Trainer:
         progress = self._restore(stage, optimizer, folder)
         with self.log.progress(stage.name, stage.budget.max_updates, progress.update) as advance:
             self._train(stage, objective, optimizer, progress, folder, advance)
-        self._finish(stage, progress, folder)
-        return _load_final(stage, folder)
+        if self.runtime.is_main:
+            _write_final(stage, progress, folder)
+        self.runtime.barrier()
+        return self._conclude(stage, folder)
 
     def _train(
         self,
@@ -140,9 +142,7 @@ class Trainer:
             seed_update(self.seed, stage_number, update, self.runtime.rank)
             batch = batch.to(self.runtime.device)
             rate = learning_rate(stage.optim, update, budget.max_updates)
-            outcome = step(
-                self.runtime, objective, optimizer, batch, rate, stage.optim.clip_norm
-            )
+            outcome = step(self.runtime, objective, optimizer, batch, rate, stage.optim.clip_norm)
             ends_epoch = position.batch == 0
             progress.position = position
             now = time.monotonic()
@@ -152,8 +152,13 @@ class Trainer:
                 speed = tokens / max(now - last_log, 1e-9)
                 tokens, last_log = 0.0, now
                 self.log.event(
-                    stage.name, update, "train", **outcome.means, rate=rate,
-                    gradient_norm=outcome.gradient_norm, per_second=round(speed, 1),
+                    stage.name,
+                    update,
+                    "train",
+                    **outcome.means,
+                    rate=rate,
+                    gradient_norm=outcome.gradient_norm,
+                    per_second=round(speed, 1),
                 )
                 note = " ".join(f"{name} {value:.3f}" for name, value in outcome.means.items())
                 advance(update, note)
@@ -172,19 +177,20 @@ class Trainer:
         if stage.evaluate is not None:
             _to_eval(stage.modules)
             with torch.no_grad():
-                values = dict(stage.evaluate())
-            if values.get("loss", float("inf")) < progress.best_loss:
-                progress.best_loss, progress.evaluations_since_best = values["loss"], 0
-            else:
-                progress.evaluations_since_best += 1
+                values = self.runtime.of_main(stage.evaluate())
+            _judge(progress, values)
             _to_train(stage.modules)
         if stage.watch is not None:
             shares = gradient_shares(stage.loss(batch), stage.watch)
             values |= {f"gradient_share/{name}": share for name, share in shares.items()}
         progress.snapshots.append(progress.update)
         self.log.event(
-            stage.name, progress.update, "evaluate", epoch=progress.position.epoch,
-            seconds=round(progress.seconds, 1), **values,
+            stage.name,
+            progress.update,
+            "evaluate",
+            epoch=progress.position.epoch,
+            seconds=round(progress.seconds, 1),
+            **values,
         )
         shown = " ".join(f"{name} {value:.3f}" for name, value in values.items())
         self.log.say(f"{stage.name} update {progress.update} {shown}")
@@ -204,19 +210,20 @@ class Trainer:
         progress: Progress,
         folder: Path,
     ) -> None:
-        """Write all that a resumed run needs; the last two are kept."""
-        if self.runtime.is_main:
-            tensors = module_tensors(stage.modules) | _optimizer_tensors(optimizer)
-            write_checkpoint(
-                folder / f"resume-{progress.update:09d}", Checkpoint(tensors, progress.record())
-            )
-            for old in sorted(folder.glob("resume-*"))[:-2]:
-                _remove(old)
-        self.runtime.barrier()
+        """Write all that a resumed run needs; the last two are kept.
 
-    def _restore(
-        self, stage: Stage, optimizer: torch.optim.Optimizer, folder: Path
-    ) -> Progress:
+        The processes' clocks differ, so nobody waits for anybody here.
+        """
+        if not self.runtime.is_main:
+            return
+        tensors = module_tensors(stage.modules) | _optimizer_tensors(optimizer)
+        write_checkpoint(
+            _resume_folder(folder, progress.update), Checkpoint(tensors, progress.record())
+        )
+        for old in sorted(folder.glob("resume-*"))[:-2]:
+            _remove(old)
+
+    def _restore(self, stage: Stage, optimizer: torch.optim.Optimizer, folder: Path) -> Progress:
         checkpoint = latest_checkpoint(folder, "resume-", self.log.say)
         progress = Progress()
         if checkpoint is not None:
@@ -226,31 +233,52 @@ class Trainer:
             self.log.say(f"{stage.name}: resumed at update {progress.update}")
         if self.runtime.is_main:
             self.log.rewind(stage.name, progress.update)
+            resumed = _resume_folder(folder, progress.update)
+            damaged = [path for path in folder.glob("resume-*") if path > resumed]
+            for lost in [*folder.glob(".*.partial"), *damaged]:
+                _remove(lost)
         return progress
 
-    def _finish(self, stage: Stage, progress: Progress, folder: Path) -> None:
-        """Write the stage's final weights: the average of its last snapshots."""
-        if self.runtime.is_main:
-            kept = progress.snapshots[-stage.budget.average_last :]
-            tensors = module_tensors(stage.modules)
-            selection = f"update {progress.update}"
-            if len(kept) > 1:
-                snapshots = [read_checkpoint(_snapshot_folder(folder, update)) for update in kept]
-                tensors = average([snapshot.tensors for snapshot in snapshots])
-                selection = f"mean of {len(kept)} snapshots, updates {kept[0]} to {kept[-1]}"
-            finished = Finished(progress.update, round(progress.seconds, 1), selection)
-            write_checkpoint(folder / "final", Checkpoint(tensors, vars(finished)))
-            for old in [*folder.glob("resume-*"), *folder.glob("snapshot-*")]:
-                _remove(old)
-            self.log.event(stage.name, progress.update, "finished", **vars(finished))
-        self.runtime.barrier()
+    def _conclude(self, stage: Stage, folder: Path) -> Finished:
+        """Load the final weights and clear away what led to them.
+
+        A kill in the middle leaves nothing behind: all of it is done again by the next start.
+        """
+        checkpoint = read_checkpoint(folder / "final")
+        load_modules(stage.modules, checkpoint.tensors)
+        _to_eval(stage.modules)
+        finished = Finished(**checkpoint.state)
+        if self.runtime.is_main and not self.only_finished:
+            if not self.log.has(stage.name, "finished"):
+                self.log.rewind(stage.name, finished.update)
+                self.log.event(stage.name, finished.update, "finished", **vars(finished))
+            for pattern in ("resume-*", "snapshot-*", ".*.partial"):
+                for old in folder.glob(pattern):
+                    _remove(old)
+        return finished
 
 
-def _load_final(stage: Stage, folder: Path) -> Finished:
-    checkpoint = read_checkpoint(folder / "final")
-    load_modules(stage.modules, checkpoint.tensors)
-    _to_eval(stage.modules)
-    return Finished(**checkpoint.state)
+def _write_final(stage: Stage, progress: Progress, folder: Path) -> None:
+    """Write the stage's final weights: the average of its last snapshots."""
+    kept = progress.snapshots[-stage.budget.average_last :]
+    tensors = module_tensors(stage.modules)
+    selection = f"update {progress.update}"
+    if len(kept) > 1:
+        snapshots = [read_checkpoint(_snapshot_folder(folder, update)) for update in kept]
+        tensors = average([snapshot.tensors for snapshot in snapshots])
+        selection = f"mean of {len(kept)} snapshots, updates {kept[0]} to {kept[-1]}"
+    finished = Finished(progress.update, round(progress.seconds, 1), selection)
+    write_checkpoint(folder / "final", Checkpoint(tensors, vars(finished)))
+
+
+def _judge(progress: Progress, values: Mapping[str, float]) -> None:
+    """Compare the validation loss, where there is one, with the best so far."""
+    if "loss" not in values:
+        return
+    if values["loss"] < progress.best_loss:
+        progress.best_loss, progress.evaluations_since_best = values["loss"], 0
+    else:
+        progress.evaluations_since_best += 1
 
 
 def _check_frozen(stage: Stage) -> None:
@@ -278,6 +306,10 @@ def _to_eval(modules: Mapping[str, nn.Module]) -> None:
 
 def _snapshot_folder(folder: Path, update: int) -> Path:
     return folder / f"snapshot-{update:09d}"
+
+
+def _resume_folder(folder: Path, update: int) -> Path:
+    return folder / f"resume-{update:09d}"
 
 
 def _remove(folder: Path) -> None:

@@ -30,12 +30,13 @@ class Objective(nn.Module):
 
     def forward(self, batch: Callable[[], Batch]) -> dict[str, Tensor]:
         """The terms of the objective on ``batch()``."""
-        return {
-            name: torch.stack(
-                [term.total, *term.total.new_tensor([term.count, term.weight]).unbind()]
-            )
-            for name, term in self.loss(batch()).items()
-        }
+        return {name: _pack(term) for name, term in self.loss(batch()).items()}
+
+
+def _pack(term: Term) -> Tensor:
+    # At least 32 bits: a count above 256 does not fit a 16-bit total.
+    total = term.total.to(torch.promote_types(term.total.dtype, torch.float32))
+    return torch.stack([total, *total.new_tensor([term.count, term.weight]).unbind()])
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,7 @@ def step(
     the whole batch.
     """
     packed: dict[str, Tensor] = objective(lambda: batch)
-    terms = {
-        name: Term(term[0], *term[1:].tolist()) for name, term in packed.items()
-    }
+    terms = {name: Term(term[0], *term[1:].tolist()) for name, term in packed.items()}
     totals = runtime.sum(
         torch.tensor(
             [(term.total.detach().item(), term.count) for term in terms.values()],

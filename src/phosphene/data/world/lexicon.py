@@ -176,12 +176,10 @@ KINDS: Final[tuple[str, ...]] = tuple(WORDS["en"])
 PEOPLE: Final[tuple[str, ...]] = ("man", "woman", "boy", "girl")
 CHILDREN: Final[frozenset[str]] = frozenset({"boy", "girl"})
 ORDINARY: Final[tuple[str, ...]] = KINDS[: KINDS.index("bat_animal")]
+_TWOFOLD = KINDS[len(ORDINARY) : -len(PEOPLE)]
 SENSES: Final[dict[str, tuple[str, str]]] = {
-    WORDS["en"][first].plural if WORDS["en"][first].plural_only else WORDS["en"][first].singular: (
-        first,
-        second,
-    )
-    for first, second in zip(KINDS[16:34:2], KINDS[17:34:2], strict=True)
+    WORDS["en"][first].singular: (first, second)
+    for first, second in zip(_TWOFOLD[::2], _TWOFOLD[1::2], strict=True)
 }
 """English noun with two senses: its two kinds."""
 

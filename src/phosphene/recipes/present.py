@@ -1,0 +1,210 @@
+"""Results as tables and pages."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from phosphene.core.runlog import RunLog
+from phosphene.data.dataset import NO_PICTURE, TranslationData
+from phosphene.evaluate.results import read_results
+from phosphene.evaluate.score import Score
+from phosphene.evaluate.significance import paired_permutation
+from phosphene.evaluate.system import Results, SplitResult
+from phosphene.evaluate.translation import compare_corpora
+from phosphene.report.model import (
+    Cell,
+    Curve,
+    Example,
+    Missing,
+    Number,
+    Output,
+    Plot,
+    Report,
+    Table,
+)
+from phosphene.report.tables import comparison_table
+
+
+def results_table(title: str, systems: Mapping[str, Results]) -> Table:
+    """A row for every split and score, a column for every system."""
+    keys = list(
+        dict.fromkeys(
+            (split.split, score.name)
+            for results in systems.values()
+            for split in results.splits
+            for score in split.scores
+        )
+    )
+    rows = tuple(
+        (split, name, *(_cell(results, split, name) for results in systems.values()))
+        for split, name in keys
+    )
+    return Table(title, ("split", "score", *systems), rows)
+
+
+def headline_table(title: str, systems: Mapping[str, Results], names: Sequence[str]) -> Table:
+    """The scores called ``names`` alone: a row for every system, a column for every split."""
+    table = results_table(title, systems)
+    wanted = [row for row in table.rows if row[1] in names]
+    header = ("system", *(f"{row[0]}: {row[1]}" for row in wanted))
+    rows = tuple(
+        (system, *(row[2 + column] for row in wanted)) for column, system in enumerate(systems)
+    )
+    return Table(title, header, rows)
+
+
+def comparison_tables(
+    system: Results, baseline: Results, language: str, seed: int = 1
+) -> list[Table]:
+    """Each common split with significance: BLEU by resampling, likelihoods by permutation."""
+    tables = []
+    for split in system.splits:
+        other = next((one for one in baseline.splits if one.split == split.split), None)
+        if other is None or not split.lines or not other.lines:
+            continue
+        _check_same_sentences(split, other)
+        comparisons = compare_corpora(
+            [line.hypothesis for line in split.lines],
+            [line.hypothesis for line in other.lines],
+            [line.reference for line in split.lines],
+            language,
+            seed=seed,
+        )
+        title = f"{split.split}: {system.system} against {baseline.system}"
+        tables.append(
+            comparison_table(
+                title, comparisons, system=system.system, baseline=baseline.system
+            )
+        )
+        tables.append(_likelihood_table(title, split, other, seed))
+    return tables
+
+
+def run_report(
+    folder: Path, title: str, results: Results, configuration: Mapping[str, object], costs: Table
+) -> Report:
+    """The page of one run."""
+    return Report(
+        title=title,
+        signature=str(results.signature),
+        summary=f"{results.system}, scored on {len(results.splits)} split(s).",
+        tables=(results_table("Scores", {results.system: results}),),
+        plots=tuple(learning_curves({results.system: folder})),
+        configuration=tuple((key, str(value)) for key, value in configuration.items()),
+        costs=costs,
+    )
+
+
+def learning_curves(runs: Mapping[str, Path]) -> list[Plot]:
+    """Training and validation loss of several runs over their updates."""
+    plots = []
+    for kind, value, title in (
+        ("train", "translation", "Training loss"),
+        ("evaluate", "loss", "Validation loss"),
+    ):
+        curves = tuple(
+            Curve(
+                name,
+                tuple(
+                    (float(event["update"]), float(event[value]))
+                    for event in RunLog(folder / "log.jsonl").events()
+                    if event["kind"] == kind and value in event
+                ),
+            )
+            for name, folder in runs.items()
+        )
+        if any(curve.points for curve in curves):
+            plots.append(Plot(title, "update", "nats per target token", curves))
+    return plots
+
+
+def cost_table(runs: Mapping[str, Path]) -> Table:
+    """Updates and time of every stage of several runs."""
+    rows: list[tuple[Cell, ...]] = []
+    for name, folder in runs.items():
+        signature = str(read_results(folder).signature)
+        for event in RunLog(folder / "log.jsonl").events():
+            if event["kind"] == "finished":
+                rows.append(
+                    (
+                        name,
+                        event["stage"],
+                        Number(event["at"] if "at" in event else event["update"], signature, 0),
+                        Number(event["seconds"], signature, 0),
+                        event["selection"],
+                    )
+                )
+    return Table("Cost", ("system", "stage", "updates", "seconds", "weights"), tuple(rows))
+
+
+def examples(
+    split: str, data: TranslationData, systems: Mapping[str, Results], indices: Sequence[int],
+    languages: tuple[str, str],
+) -> list[Example]:
+    """Some sentences of a split with their pictures and what each system made of them."""
+    found = []
+    for index in indices:
+        pair = data.pairs[index]
+        found.append(
+            Example(
+                source=pair.source,
+                reference=pair.target,
+                outputs=tuple(
+                    Output(name, results.split(split).lines[index].hypothesis)
+                    for name, results in systems.items()
+                    if results.split(split).lines
+                ),
+                source_language=languages[0],
+                target_language=languages[1],
+                picture=_png(data, index),
+                picture_alt=f"What the sentence describes: {pair.source}",
+                note=split,
+            )
+        )
+    return found
+
+
+def _cell(results: Results, split: str, name: str) -> Cell:
+    for result in results.splits:
+        for score in result.scores:
+            if result.split == split and score.name == name:
+                if isinstance(score, Score):
+                    return Number(score.value, f"{score.signature}; {results.signature}")
+                return Missing(score.reason)
+    return Missing("not computed for this system")
+
+
+def _likelihood_table(title: str, split: SplitResult, other: SplitResult, seed: int) -> Table:
+    test = paired_permutation(
+        np.array([line.likelihood for line in split.lines]),
+        np.array([line.likelihood for line in other.lines]),
+        seed=seed,
+    )
+    interval = f"{test.delta_interval.low:.3f} to {test.delta_interval.high:.3f}"
+    row: tuple[Cell, ...] = (
+        "log-likelihood of the reference, nats per sentence",
+        Number(test.delta, test.signature, 3),
+        interval,
+        Number(test.p_value, test.signature, 4),
+    )
+    return Table(title, ("value", "difference", "95 %", "p (permutation)"), (row,))
+
+
+def _check_same_sentences(split: SplitResult, other: SplitResult) -> None:
+    same = [line.source for line in split.lines] == [line.source for line in other.lines]
+    if not same:
+        raise ValueError(f"{split.split}: the two runs were scored on different sentences")
+
+
+def _png(data: TranslationData, index: int) -> bytes | None:
+    row = data.picture_of[index]
+    if data.pictures is None or row == NO_PICTURE:
+        return None
+    stream = io.BytesIO()
+    Image.fromarray(data.pictures[row]).save(stream, format="PNG")
+    return stream.getvalue()

@@ -1,0 +1,66 @@
+"""Run folders: made, resumed with the same settings only, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from phosphene.core.config import Frozen, settings_hash
+from phosphene.core.errors import InputError
+from phosphene.train.run import check_recipe, open_run, recipe_of
+
+
+class Settings(Frozen):
+    seed: int = 1
+    name: str = "a"
+
+
+def test_a_new_folder_holds_settings_and_manifest(tmp_path: Path) -> None:
+    open_run(tmp_path / "a" / "run", "inversion_mmt", Settings())
+    assert (tmp_path / "a" / "run" / "config.toml").read_text() == 'seed = 1\nname = "a"\n'
+    manifest = json.loads((tmp_path / "a" / "run" / "manifest.json").read_text())
+    assert manifest["recipe"] == recipe_of(tmp_path / "a" / "run") == "inversion_mmt"
+    assert manifest["config"] == settings_hash(Settings())
+
+
+def test_the_same_settings_resume_and_others_do_not(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", "inversion_mmt", Settings())
+    before = (tmp_path / "run" / "manifest.json").read_bytes()
+    open_run(tmp_path / "run", "inversion_mmt", Settings())
+    assert (tmp_path / "run" / "manifest.json").read_bytes() == before
+    with pytest.raises(InputError, match=r"started with other settings \(now: seed = 2\); choose"):
+        open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
+    with pytest.raises(InputError, match="a run of recipe 'inversion_mmt', expected 'modality_kd'"):
+        open_run(tmp_path / "run", "modality_kd", Settings())
+
+
+def test_a_start_that_was_killed_at_once_is_begun_again(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", "inversion_mmt", Settings())
+    (tmp_path / "run" / "manifest.json").rename(tmp_path / "run" / ".manifest.json.partial")
+    open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
+    assert recipe_of(tmp_path / "run") == "inversion_mmt"
+    open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(InputError, match="not empty and not a run folder"):
+        open_run(tmp_path, "inversion_mmt", Settings())
+    with pytest.raises(InputError, match=r"not a run folder \(no manifest\.json\)"):
+        check_recipe(tmp_path, "inversion_mmt")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{"])
+def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(InputError, match=r"manifest\.json: damaged, expected JSON"):
+        recipe_of(tmp_path)
+
+
+def test_a_run_without_its_settings_is_named(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", "inversion_mmt", Settings())
+    (tmp_path / "run" / "config.toml").unlink()
+    with pytest.raises(InputError, match=r"config\.toml: cannot be read"):
+        open_run(tmp_path / "run", "inversion_mmt", Settings())
