@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import resource
 import signal
@@ -105,6 +106,16 @@ def test_a_changed_digit_of_the_state_is_refused(tmp_path: Path) -> None:
     path.write_text(text.replace('"update": 7', '"update": 6'), encoding="utf-8")
     with pytest.raises(DamagedCheckpoint, match="checksum of the state differs"):
         read_checkpoint(tmp_path / "resume-7")
+
+
+def test_a_checkpoint_without_a_checksum_of_its_state_is_read(tmp_path: Path) -> None:
+    """As they were written at first."""
+    write_checkpoint(tmp_path / "resume-7", checkpoint(7))
+    path = tmp_path / "resume-7" / "state.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    del record["state_sha256"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert read_checkpoint(tmp_path / "resume-7").state == checkpoint(7).state
 
 
 @damages

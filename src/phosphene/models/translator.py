@@ -62,7 +62,7 @@ class TranslatorConfig(Frozen):
     hidden: int = 128
     inner: int = 256
     heads: int = 4
-    dropout: float = Field(0.3, ge=0, lt=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
     fusion: Fusion = "none"
     feature: int = 0
     """Width of one region, where the encoder takes regions."""

@@ -7,8 +7,8 @@ copied: a mask says which slots a hypothesis descends from.
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
-from typing import TypeVar
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -30,7 +30,8 @@ class IncrementalDecoder:
     """
 
     def __init__(self, decoder: Decoder, memory: Memory) -> None:
-        self._layers = [_IncrementalLayer(layer, memory) for layer in decoder.layers]
+        layers = cast(Iterable[DecoderLayer], decoder.layers)
+        self._layers = [_IncrementalLayer(layer, memory) for layer in layers]
         self._norm = decoder.norm
 
     def step(
@@ -45,10 +46,8 @@ class IncrementalDecoder:
             visible: which slots each hypothesis descends from. Every step adds one slot per
                 hypothesis behind the others; the newest ones belong to ``rows`` themselves.
         """
-        bias = torch.zeros(visible.shape, dtype=rows.dtype, device=rows.device)
-        bias.masked_fill_(~visible, -torch.inf)
         for layer in self._layers:
-            rows = layer.step(rows, bias[:, None])
+            rows = layer.step(rows, visible)
         return self._norm(rows)
 
     def keep(self, order: Int[Tensor, " kept"]) -> None:
@@ -76,18 +75,26 @@ class _IncrementalLayer:
     def step(
         self,
         rows: Float[Tensor, "batch hypothesis hidden"],
-        bias: Float[Tensor, "batch 1 hypothesis slot"],
+        visible: Bool[Tensor, "batch hypothesis slot"],
     ) -> Float[Tensor, "batch hypothesis hidden"]:
         layer, hidden = self._layer, rows.shape[2]
         projected = F.linear(layer.self_attention_norm(rows), self._weight, self._bias)
         queries, key_value = projected.split([hidden, 2 * hidden], dim=-1)
-        rows = rows + layer.self_attention.answer(queries, self._append(key_value), bias)
+        rows = rows + layer.self_attention.answer(
+            queries, self._append(key_value), visible[:, None]
+        )
         rows = rows + layer.cross(layer.cross_attention_norm(rows), self._memory)
         return rows + layer.feed_forward(layer.feed_forward_norm(rows))
 
     def keep(self, order: Int[Tensor, " kept"]) -> None:
         self._cache = _keep(self._cache, order)
-        self._memory = _keep_all(self._memory, order)
+        memory = self._memory
+        self._memory = ProjectedMemory(
+            _keep_projected(memory.states, order),
+            memory.mask[order],
+            None if memory.regions is None else _keep_projected(memory.regions, order),
+            None if memory.regions_mask is None else memory.regions_mask[order],
+        )
 
     def _append(self, key_value: Float[Tensor, "batch hypothesis both"]) -> KeysValues:
         start, self._used = self._used, self._used + key_value.shape[1]
@@ -99,24 +106,13 @@ class _IncrementalLayer:
 
 def _keep(tensor: Tensor, order: Int[Tensor, " kept"]) -> Tensor:
     """``tensor[order]``, in place: rows that already stand where they should are not copied."""
-    kept = len(order)
-    moved = (order != torch.arange(kept, device=order.device)).nonzero().squeeze(1)
+    moved = (order != torch.arange(len(order), device=order.device)).nonzero().squeeze(1)
     tensor[moved] = tensor[order[moved]]
-    return tensor[:kept]
+    return tensor[: len(order)]
 
 
-Projected = TypeVar("Projected", ProjectedMemory, KeysValues)
-
-
-def _keep_all(memory: Projected, order: Int[Tensor, " kept"]) -> Projected:
-    """:func:`_keep` for every tensor of ``memory``."""
-    values = {field.name: getattr(memory, field.name) for field in fields(memory)}
-    kept = {
-        name: _keep_all(value, order) if is_dataclass(value) else _keep(value, order)
-        for name, value in values.items()
-        if value is not None
-    }
-    return replace(memory, **kept)
+def _keep_projected(projected: KeysValues, order: Int[Tensor, " kept"]) -> KeysValues:
+    return KeysValues(_keep(projected.keys, order), _keep(projected.values, order))
 
 
 __all__ = ["IncrementalDecoder"]

@@ -75,9 +75,7 @@ class Embedding(nn.Module):
         words = F.embedding(ids, self.table, padding_idx=self.pad_id) * self.scale
         return self.dropout(words + self.positions[first_position:end])
 
-    def logits(
-        self, states: Float[Tensor, "*batch hidden"]
-    ) -> Float[Tensor, "*batch vocab"]:
+    def logits(self, states: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch vocab"]:
         """Scores of every vocabulary entry: the tied output projection."""
         return F.linear(states, self.table)
 

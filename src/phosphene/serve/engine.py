@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
-from threading import Thread
+from threading import Event, Thread
 from typing import IO, Any
 
 import torch
@@ -84,12 +84,17 @@ def translate_stream(run: Path, file: str, *, beam: int) -> Iterator[Translation
     engine = open_engine(run, SearchConfig(beam=beam))
     name = "standard input" if file == "-" else file
     try:
-        # Not sys.stdin: the interpreter cannot shut down while our thread waits for a line of it.
-        source: str | int = 0 if file == "-" else file
-        with open(source, "rb", closefd=file != "-") as stream:
-            yield from _translated(engine, stream, name)
+        yield from _translated(engine, _opened(file), name)
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror})") from error
+
+
+def _opened(file: str) -> IO[bytes]:
+    """A file that whoever reads it has to close."""
+    if file == "-":
+        # Not sys.stdin: the interpreter cannot shut down while a thread waits for a line of it.
+        return open(0, "rb", closefd=False)
+    return Path(file).open("rb")
 
 
 def _translated(engine: Engine, stream: IO[bytes], name: str) -> Iterator[Translation]:
@@ -110,29 +115,37 @@ def _waiting(stream: IO[bytes]) -> Iterator[list[bytes]]:
     """Lines as they come: at least one, and with it those that are waiting already.
 
     Reading goes on while a batch is translated, so a file is translated in full batches and a
-    slow pipe line by line.
+    slow pipe line by line. Only the thread that reads ``stream`` may close it: while it waits for
+    a line, closing would wait too.
     """
     lines: Queue[bytes | OSError | None] = Queue(maxsize=_LINES)
+    left = Event()
 
     def read() -> None:
-        try:
-            for line in stream:
-                lines.put(line.removesuffix(b"\n").removesuffix(b"\r"))
-        except OSError as error:
-            lines.put(error)
-        except ValueError:  # closed: nobody wants the rest
-            pass
+        with stream:
+            try:
+                for line in stream:
+                    lines.put(line.removesuffix(b"\n").removesuffix(b"\r"))
+                    if left.is_set():
+                        return
+            except OSError as error:
+                lines.put(error)
         lines.put(None)
 
     Thread(target=read, daemon=True).start()
     part: list[bytes] = []
-    while isinstance(line := lines.get(), bytes):
-        part.append(line)
-        if len(part) == _LINES or lines.empty():
+    try:
+        while isinstance(line := lines.get(), bytes):
+            part.append(line)
+            if len(part) == _LINES or lines.empty():
+                yield part
+                part = []
+        if part:
             yield part
-            part = []
-    if part:
-        yield part
+    finally:  # also where whoever takes the lines leaves early
+        left.set()
+        while not lines.empty():
+            lines.get()
     if line is not None:
         raise line
 

@@ -36,11 +36,11 @@ class Budget(Frozen):
     """How long a stage lasts, and which weights it ends with."""
 
     max_updates: int = Field(ge=0)
-    patience: int = Field(0, ge=0)
+    patience: int = Field(default=0, ge=0)
     """Stop after so many evaluations without a better validation loss; 0 never stops early."""
-    evaluate_every_updates: int = Field(0, ge=0)
+    evaluate_every_updates: int = Field(default=0, ge=0)
     """Updates between evaluations (and weight snapshots); 0 is one epoch."""
-    average_last: int = Field(10, ge=1)
+    average_last: int = Field(default=10, ge=1)
     """The stage ends with the mean of its last so many snapshots."""
     checkpoint_seconds: float = 120.0
     """At most this much work is lost when a run is killed."""

@@ -18,6 +18,7 @@ from phosphene.data.world.lexicon import (
     RELATIONS,
     SIZES,
     SUPPORTS,
+    Action,
     Place,
     Relation,
     Size,
@@ -28,6 +29,8 @@ from phosphene.data.world.scene import Box, Person, Phrasing, Plot, Scene, Thing
 _T = TypeVar("_T")
 
 _PLOTS: Final[tuple[Plot, ...]] = ("handle", "move", "relate", "show")
+_HANDLING: Final[tuple[Action, ...]] = ("hold", "watch")
+_MOVES: Final[tuple[Action, ...]] = ("run", "jump", "sit")
 _MAX_WORDS: Final = 14
 # Per plot and template: the length of the bare English caption at its longest, and the mentions
 # that the construction cannot do without (already counted in the length).
@@ -35,7 +38,7 @@ _TEMPLATES: Final[dict[Plot, tuple[tuple[int, frozenset[str]], ...]]] = {
     "handle": ((8, frozenset()), (12, frozenset({"place"})), (9, frozenset())),
     "move": ((9, frozenset()), (10, frozenset())),
     "relate": ((10, frozenset()), (11, frozenset()), (11, frozenset({"colour"}))),
-    "show": ((7, frozenset({"place"})), (5, frozenset()), (9, frozenset({"place", "colour"}))),
+    "show": ((6, frozenset({"place"})), (5, frozenset()), (9, frozenset({"place", "colour"}))),
 }
 _MENTIONS: Final = ("colour", "size", "place", "detail")
 
@@ -85,18 +88,20 @@ def compose(
     things: tuple[Thing, ...]
     if plot in ("handle", "move"):
         kind, left = pick(rng, PEOPLE), rng.random() < 0.5
-        action = pick(rng, ("hold", "watch")) if portable else "watch"
         if plot == "move":
-            action = pick(rng, ("run", "jump", "sit"))
+            action = pick(rng, _MOVES)
+        else:
+            action = pick(rng, _HANDLING if portable else _HANDLING[1:])
         box = _stand(rng, kind, left, jumping=action == "jump")
         person = Person(kind, second_colour, action, box, flipped=not left)
         things = (replace(thing, boxes=(_beside(rng, box, size, left, action == "hold"),)),)
     elif plot == "relate":
-        relation = pick(rng, RELATIONS if portable else RELATIONS[:-1])
-        pool = [kind for kind in (SUPPORTS if relation == "on" else others) if kind != focus]
+        seen = pick(rng, RELATIONS if portable else RELATIONS[:-1])
+        pool = [kind for kind in (SUPPORTS if seen == "on" else others) if kind != focus]
         second = Thing(pick(rng, pool), second_colour, pick(rng, SIZES), (), rng.random() < 0.5)
-        first_box, second_box = _pair(rng, relation, size, second.size)
+        first_box, second_box = _pair(rng, seen, size, second.size)
         things = (replace(thing, boxes=(first_box,)), replace(second, boxes=(second_box,)))
+        relation = seen
     else:
         count = 1 + int(rng.random() * 3) if focus in ORDINARY else 1
         things = (replace(thing, boxes=_row(rng, count, size)),)

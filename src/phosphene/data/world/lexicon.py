@@ -58,49 +58,49 @@ class HindiWord:
     gender: Literal["m", "f"]
 
 
-#      kind               | English           | German                     | French
+# kind | English: singular, plural | German: gender, singular, plural | French: the same
 _EUROPEAN: Final = """
-dog                | dog dogs           | m hund hunde               | m chien chiens
-cat                | cat cats           | f katze katzen             | m chat chats
-bird               | bird birds         | m vogel vögel              | m oiseau oiseaux
-fish               | fish fish          | m fisch fische             | m poisson poissons
-car                | car cars           | n auto autos               | f voiture voitures
-boat               | boat boats         | n boot boote               | m bateau bateaux
-tree               | tree trees         | m baum bäume               | m arbre arbres
-house              | house houses       | n haus häuser              | f maison maisons
-ball               | ball balls         | m ball bälle               | m ballon ballons
-kite               | kite kites         | m drachen drachen          | m cerf-volant cerfs-volants
-umbrella           | umbrella umbrellas | m regenschirm regenschirme | m parapluie parapluies
-chair              | chair chairs       | m stuhl stühle             | f chaise chaises
-table              | table tables       | m tisch tische             | f table tables
-cup                | cup cups           | f tasse tassen             | f tasse tasses
-flower             | flower flowers     | f blume blumen             | f fleur fleurs
-apple              | apple apples       | m apfel äpfel              | f pomme pommes
-bat_animal         | bat bats           | f fledermaus fledermäuse   | f chauve-souris chauves-souris
-bat_club           | bat bats           | m schläger schläger        | f batte battes
-seal_animal        | seal seals         | f robbe robben             | m phoque phoques
-seal_stamp         | seal seals         | n siegel siegel            | m sceau sceaux
-glasses_spectacles | - glasses          | f brille brillen           | f - lunettes
-glasses_drinking   | - glasses          | n - gläser                 | m - verres
-bow_ribbon         | bow bows           | f schleife schleifen       | m noeud noeuds
-bow_archery        | bow bows           | m bogen bögen              | m arc arcs
-nut_food           | nut nuts           | f nuss nüsse               | f noix noix
-nut_metal          | nut nuts           | f mutter muttern           | m écrou écrous
-pipe_smoking       | pipe pipes         | f pfeife pfeifen           | f pipe pipes
-pipe_tube          | pipe pipes         | n rohr rohre               | m tuyau tuyaux
-palm_tree          | palm palms         | f palme palmen             | m palmier palmiers
-palm_hand          | palm palms         | f handfläche handflächen   | f paume paumes
-trunk_log          | trunk trunks       | m baumstamm baumstämme     | m tronc troncs
-trunk_chest        | trunk trunks       | f truhe truhen             | f malle malles
-crane_bird         | crane cranes       | m kranich kraniche         | f grue grues
-crane_machine      | crane cranes       | m kran kräne               | f grue grues
-man                | man men            | m mann männer              | m homme hommes
-woman              | woman women        | f frau frauen              | f femme femmes
-boy                | boy boys           | m junge jungen             | m garçon garçons
-girl               | girl girls         | n mädchen mädchen          | f fille filles
+dog               | dog dogs          | m hund hunde              | m chien chiens
+cat               | cat cats          | f katze katzen            | m chat chats
+bird              | bird birds        | m vogel vögel             | m oiseau oiseaux
+fish              | fish fish         | m fisch fische            | m poisson poissons
+car               | car cars          | n auto autos              | f voiture voitures
+boat              | boat boats        | n boot boote              | m bateau bateaux
+tree              | tree trees        | m baum bäume              | m arbre arbres
+house             | house houses      | n haus häuser             | f maison maisons
+ball              | ball balls        | m ball bälle              | m ballon ballons
+kite              | kite kites        | m drachen drachen         | m cerf-volant cerfs-volants
+umbrella          | umbrella umbrellas| m regenschirm regenschirme| m parapluie parapluies
+chair             | chair chairs      | m stuhl stühle            | f chaise chaises
+table             | table tables      | m tisch tische            | f table tables
+cup               | cup cups          | f tasse tassen            | f tasse tasses
+flower            | flower flowers    | f blume blumen            | f fleur fleurs
+apple             | apple apples      | m apfel äpfel             | f pomme pommes
+bat_animal        | bat bats          | f fledermaus fledermäuse  | f chauve-souris chauves-souris
+bat_club          | bat bats          | m schläger schläger       | f batte battes
+seal_animal       | seal seals        | f robbe robben            | m phoque phoques
+seal_stamp        | seal seals        | n siegel siegel           | m sceau sceaux
+glasses_spectacles| - glasses         | f brille brillen          | f - lunettes
+glasses_drinking  | - glasses         | n - gläser                | m - verres
+bow_ribbon        | bow bows          | f schleife schleifen      | m noeud noeuds
+bow_archery       | bow bows          | m bogen bögen             | m arc arcs
+nut_food          | nut nuts          | f nuss nüsse              | f noix noix
+nut_metal         | nut nuts          | f mutter muttern          | m écrou écrous
+pipe_smoking      | pipe pipes        | f pfeife pfeifen          | f pipe pipes
+pipe_tube         | pipe pipes        | n rohr rohre              | m tuyau tuyaux
+palm_tree         | palm palms        | f palme palmen            | m palmier palmiers
+palm_hand         | palm palms        | f handfläche handflächen  | f paume paumes
+trunk_log         | trunk trunks      | m baumstamm baumstämme    | m tronc troncs
+trunk_chest       | trunk trunks      | f truhe truhen            | f malle malles
+crane_bird        | crane cranes      | m kranich kraniche        | f grue grues
+crane_machine     | crane cranes      | m kran kräne              | f grue grues
+man               | man men           | m mann männer             | m homme hommes
+woman             | woman women       | f frau frauen             | f femme femmes
+boy               | boy boys          | m junge jungen            | m garçon garçons
+girl              | girl girls        | n mädchen mädchen         | f fille filles
 """
 
-#  kind              | Japanese | Hindi: gender, direct singular, direct plural, oblique singular
+# kind | Japanese | Hindi: gender, direct singular, direct plural, oblique singular
 _ASIAN: Final = """
 dog                | 犬       | m कुत्ता कुत्ते कुत्ते
 cat                | 猫       | f बिल्ली बिल्लियाँ बिल्ली

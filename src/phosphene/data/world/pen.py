@@ -12,6 +12,9 @@ from phosphene.data.world.scene import Box
 Rgb = tuple[int, int, int]
 Point = tuple[float, float]
 
+DRAWING_SIZE: Final = 128
+"""Pictures are drawn at twice their size, in pixels, and averaged down."""
+
 INK: Final[Rgb] = (24, 24, 30)
 BROWN: Final[Rgb] = (122, 78, 42)
 GREY: Final[Rgb] = (150, 154, 160)
@@ -59,7 +62,11 @@ class Pen:
 
     def dot(self, x: float, y: float, radius: float, fill: Rgb | None = None) -> None:
         """A small disc without an outline; ``radius`` as a share of the shorter side."""
-        x, y, radius = self._left + x * self._step, self._top + y * self._height, radius * self._unit
+        x, y, radius = (
+            self._left + x * self._step,
+            self._top + y * self._height,
+            radius * self._unit,
+        )
         self._canvas.ellipse((x - radius, y - radius, x + radius, y + radius), fill or self.detail)
 
     def ring(self, x0: float, y0: float, x1: float, y1: float, width: float) -> None:
@@ -96,7 +103,7 @@ class Pen:
     def arc(
         self, x0: float, y0: float, x1: float, y1: float, start: float, end: float, width: float
     ) -> None:
-        """A thick coloured arc; angles in degrees, clockwise from the right (or left if flipped)."""
+        """A thick coloured arc; degrees run clockwise from where the box faces."""
         if self._step < 0:
             start, end = 180 - end, 180 - start
         box = self._corners(x0, y0, x1, y1)
@@ -106,4 +113,4 @@ class Pen:
         self._canvas.arc(inner, start, end, fill=self.colour, width=thick)
 
 
-__all__ = ["BROWN", "GREY", "INK", "PAINTS", "Pen", "Point", "Rgb"]
+__all__ = ["BROWN", "DRAWING_SIZE", "GREY", "INK", "PAINTS", "Pen", "Point", "Rgb"]

@@ -113,10 +113,9 @@ def _umbrella(pen: Pen) -> None:
 
 
 def _chair(pen: Pen) -> None:
-    pen.block(0.16, 0.02, 0.28, 0.98)
-    pen.block(0.72, 0.56, 0.84, 0.98)
-    pen.block(0.16, 0.46, 0.9, 0.6)
-    pen.block(0.1, 0.06, 0.34, 0.34)
+    pen.block(0.14, 0.02, 0.3, 0.98)
+    pen.block(0.74, 0.56, 0.88, 0.98)
+    pen.block(0.14, 0.48, 0.94, 0.62)
 
 
 def _table(pen: Pen) -> None:
