@@ -159,9 +159,7 @@ def measure(
     return seconds, outputs
 
 
-def in_batches(
-    work: Callable[[Ids], Ids], sentences: Ids, size: int
-) -> Ids:
+def in_batches(work: Callable[[Ids], Ids], sentences: Ids, size: int) -> Ids:
     """Translate sentences of similar length together; the order is kept."""
     order = sorted(range(len(sentences)), key=lambda index: len(sentences[index]))
     outputs: Ids = [[] for _ in sentences]
@@ -281,7 +279,9 @@ def hugging_face(model: Translator, config: TranslatorConfig) -> M2M100ForCondit
     state["lm_head.weight"] = model.embedding.table
     twin.load_state_dict(state)
     # Its first position is the padding id plus one.
-    positions = torch.cat([torch.zeros(PAD_ID + 1, config.hidden), sinusoids(POSITIONS, config.hidden)])
+    positions = torch.cat(
+        [torch.zeros(PAD_ID + 1, config.hidden), sinusoids(POSITIONS, config.hidden)]
+    )
     for part in (twin.model.encoder, twin.model.decoder):
         part.embed_positions.weights = positions
     return twin
@@ -304,9 +304,7 @@ def prefixed(module: nn.Module, root: str) -> dict[str, torch.Tensor]:
     return {f"{root}.{name}": tensor for name, tensor in module.state_dict().items()}
 
 
-def check_parity(
-    model: Translator, twin: M2M100ForConditionalGeneration, sentences: Ids
-) -> None:
+def check_parity(model: Translator, twin: M2M100ForConditionalGeneration, sentences: Ids) -> None:
     """Stop unless both models give the same logits."""
     batch = as_batch(sentences)
     target = Tokens.pad([[BOS_ID, *sentence] for sentence in sentences])
@@ -336,7 +334,10 @@ def convert_to_ctranslate2(model: Translator, config: TranslatorConfig, folder: 
         for into, layer in zip(side.layer, stack.layers, strict=True):
             own = layer.attention if stack is not model.decoder else layer.self_attention
             norm = layer.attention_norm if stack is not model.decoder else layer.self_attention_norm
-            fused = [torch.cat(pair) for pair in zip(*map(pair_of, (own.query, own.key_value)), strict=True)]
+            fused = [
+                torch.cat(pair)
+                for pair in zip(*map(pair_of, (own.query, own.key_value)), strict=True)
+            ]
             set_pair(into.self_attention.linear[0], *fused)
             set_linear(into.self_attention.linear[1], own.output)
             set_norm(into.self_attention.layer_norm, norm)

@@ -8,7 +8,7 @@
 Everything is measured in one process, in turns, and the fastest of several repeats counts, so the
 ratios hold on a noisy machine. The data are random sentences with the lengths of Multi30K.
 
-    python benchmarks/train.py [--threads 1] [--updates 30] [--teacher small_resnet|efficientnet_lite0]
+    python benchmarks/train.py [--threads 1] [--updates 30] [--teacher small_resnet]
 """
 
 from __future__ import annotations
@@ -72,14 +72,17 @@ def main() -> None:
     seconds = fastest(contestants, options.updates, options.repeats)
     bare_seconds = seconds["bare loop"]
     for name, value in seconds.items():
-        print(f"{name:36s} {tokens / value:8.0f} target tokens/s  {bare_seconds / value:5.2f}x bare")
+        print(
+            f"{name:36s} {tokens / value:8.0f} target tokens/s  {bare_seconds / value:5.2f}x bare"
+        )
 
-    terms = fastest(
-        inversion_updates(options.teacher), options.updates // 3 or 1, options.repeats
-    )
+    terms = fastest(inversion_updates(options.teacher), options.updates // 3 or 1, options.repeats)
     base = terms["text only"]
     for name, value in terms.items():
-        print(f"{name:36s} {1000 * value / (options.updates // 3 or 1):8.1f} ms/update {value / base:5.2f}x")
+        print(
+            f"{name:36s} {1000 * value / (options.updates // 3 or 1):8.1f} ms/update"
+            f" {value / base:5.2f}x text only"
+        )
     print(json.dumps({"machine": runtime.describe(), "training": seconds, "terms": terms}))
 
 
@@ -221,7 +224,7 @@ def with_torch_dropout(network: Translator) -> Translator:
 
 
 def random_data(sentences: int, side: int = 0) -> TranslationData:
-    """Random words in sentences as long as Multi30K's; pictures of noise where ``side`` is given."""
+    """Random words in sentences as long as Multi30K's; with ``side``, pictures of noise."""
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.normal(14, 4.5, (sentences, 2)).round().astype(int), 4, 40)
     draw = [[rng.integers(4, VOCAB, length).tolist() for length in pair] for pair in lengths]

@@ -10,7 +10,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-import phosphene
 from phosphene.core.errors import InputError, StorageError
 
 app = typer.Typer(
@@ -121,7 +120,9 @@ def translate(
 @app.command()
 def evaluate(
     run: Run,
-    split: Annotated[str | None, typer.Option(help="A test split; all of them if not given.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="A test split; all of them if not given.")
+    ] = None,
     baseline: Annotated[Path | None, typer.Option(help="Another run, to compare with.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from torch import Tensor
 
 from phosphene.core.types import Batch, Regions, Tokens
-from phosphene.models.search import SearchConfig, log_likelihoods, translate
+from phosphene.models.search import SearchConfig, translate
 from phosphene.models.translator import (
     Fusion,
     GeneratorConfig,
@@ -21,7 +19,6 @@ from phosphene.models.translator import (
     TranslatorConfig,
     build,
 )
-from phosphene.nn.incremental import IncrementalDecoder
 
 PAD, BOS, EOS = 0, 1, 2
 FUSIONS: list[Fusion] = [
@@ -169,6 +166,4 @@ def test_alone_and_in_a_batch(fusion: Fusion, regions: bool) -> None:
     for row in range(len(batch)):
         (alone,) = translate(model, one(batch, row), SHORT)
         assert [h.ids for h in alone] == [h.ids for h in together[row]]
-        assert [h.score for h in alone] == pytest.approx(
-            [h.score for h in together[row]], abs=1e-5
-        )
+        assert [h.score for h in alone] == pytest.approx([h.score for h in together[row]], abs=1e-5)

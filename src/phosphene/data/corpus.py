@@ -90,9 +90,7 @@ class Corpus:
         return hashlib.sha256(parts.encode()).hexdigest()[:12]
 
 
-def load_corpus(
-    config: CorpusConfig, picture_side: int = 0, log: RunLog | None = None
-) -> Corpus:
+def load_corpus(config: CorpusConfig, picture_side: int = 0, log: RunLog | None = None) -> Corpus:
     """Read or draw the data; pictures as squares of ``picture_side`` pixels (0: none).
 
     Raises:
@@ -159,9 +157,7 @@ def _world(config: CorpusConfig, picture_side: int) -> Corpus:
     world = World(config.world_seed)
     train = _scenes(world, config.tests, config.train_scenes, Part.TRAIN)
     validation = _scenes(world, config.tests, config.test_scenes, Part.VALID)
-    tests = {
-        name: _scenes(world, [name], config.test_scenes, Part.TEST) for name in config.tests
-    }
+    tests = {name: _scenes(world, [name], config.test_scenes, Part.TEST) for name in config.tests}
     pairs = _captions(train, config.languages, "train")
     tokenizer = Tokenizer.learn(
         [*(pair.source for pair in pairs), *(pair.target for pair in pairs)], config.merges
@@ -196,9 +192,7 @@ def _check_world(config: CorpusConfig, picture_side: int) -> None:
         raise InputError(f"teacher.side: pictures of the world have {PICTURE_SIZE} pixels")
 
 
-def _scenes(
-    world: World, splits: Sequence[str], count: int, part: Part
-) -> tuple[Scene, ...]:
+def _scenes(world: World, splits: Sequence[str], count: int, part: Part) -> tuple[Scene, ...]:
     """``count`` scenes, from the splits in turn."""
     return tuple(
         world.scene(Split(splits[index % len(splits)]), index // len(splits), part)

@@ -27,6 +27,7 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from phosphene.core.errors import InputError
+from phosphene.core.files import write_atomically
 
 PAD_ID: Final = 0
 BOS_ID: Final = 1
@@ -130,7 +131,7 @@ class Tokenizer:
 
     def save(self, path: Path) -> None:
         """Write one ``tokenizer.json`` in the tokenizers library's own format."""
-        path.write_text(self._bpe.to_str(pretty=True), encoding="utf-8")
+        write_atomically(path, self._bpe.to_str(pretty=True).encode())
 
     def encode(self, sentence: str, *, eos: bool = False) -> list[int]:
         """Ids of ``sentence``, without specials; with ``eos`` the end-of-sentence id is added."""

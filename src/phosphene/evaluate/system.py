@@ -9,6 +9,7 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog, Signature
 from phosphene.data.dataset import TranslationData
 from phosphene.data.text import Tokenizer
+from phosphene.data.world.lexicon import Language
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.translation import score_corpus
 from phosphene.evaluate.translator import reference_likelihoods, translate_all
@@ -72,7 +73,7 @@ class System:
     model: Translator
     tokenizer: Tokenizer
     search: SearchConfig
-    language: str
+    language: Language
     """Of the target."""
     needs_pictures: bool = False
 

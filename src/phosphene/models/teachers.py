@@ -37,7 +37,7 @@ class TeacherConfig(Frozen):
     side: int
     """Pictures are squares of so many pixels; the papers' networks take 224."""
     weights: Path | None = None
-    """Published weights of ResNet-50, VGG19 or AlexNet (.pth or .safetensors, torchvision names)."""
+    """Published weights of ResNet-50, VGG19 or AlexNet: .pth or .safetensors."""
 
 
 def is_trained_here(config: TeacherConfig) -> bool:
@@ -45,7 +45,9 @@ def is_trained_here(config: TeacherConfig) -> bool:
     return config.network.startswith("small_")
 
 
-def build_teacher(config: TeacherConfig, categories: int = 1000) -> VisualTeacher:
+def build_teacher(  # noqa: PLR0911
+    config: TeacherConfig, categories: int = 1000
+) -> VisualTeacher:
     """The network: fresh if it is one of the world's, else published and frozen.
 
     Raises:

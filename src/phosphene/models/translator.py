@@ -138,8 +138,10 @@ class Translator(nn.Module):
         return text, Regions(features, everywhere), feature_map
 
 
-def gold(target: Tokens) -> tuple[Tensor, Bool[Tensor, "batch target"]]:
+def gold(target: Tokens | None) -> tuple[Tensor, Bool[Tensor, "batch target"]]:
     """The words a translator has to predict, and which of them are real."""
+    if target is None:
+        raise ValueError("the batch has no target tokens")
     return target.ids[:, 1:], target.mask[:, 1:]
 
 

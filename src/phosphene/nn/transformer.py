@@ -84,8 +84,9 @@ class FeedForward(nn.Sequential):
     """Two linear layers with a ReLU between them."""
 
     def __init__(self, hidden: int, inner: int) -> None:
-        super().__init__(nn.Linear(hidden, inner), nn.ReLU(), nn.Linear(inner, hidden))
-        for linear in (self[0], self[2]):
+        wide, narrow = nn.Linear(hidden, inner), nn.Linear(inner, hidden)
+        super().__init__(wide, nn.ReLU(), narrow)
+        for linear in (wide, narrow):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 

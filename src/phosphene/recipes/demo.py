@@ -56,7 +56,8 @@ def run_demo(folder: Path, *, quiet: bool = False) -> str:
                 )
             ),
             configuration=tuple(
-                (key, str(value)) for key, value in flatten(settings.model_dump(mode="json")).items()
+                (key, str(value))
+                for key, value in flatten(settings.model_dump(mode="json")).items()
             ),
             costs=cost_table(runs),
         ),

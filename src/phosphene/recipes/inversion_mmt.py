@@ -94,7 +94,9 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
             frozen={} if teacher is None else {"teacher": teacher},
             batches=TrainingBatches(corpus.train, settings.max_tokens, settings.seed, photos),
             loss=loss,
-            evaluate=lambda: {"loss": validation_loss(model, corpus.validation, settings.smoothing)},
+            evaluate=lambda: {
+                "loss": validation_loss(model, corpus.validation, settings.smoothing)
+            },
             watch=model.generator if settings.variant == "paper" else None,
             budget=settings.budget,
             optim=settings.optim,

@@ -62,8 +62,8 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
 
 def export(trained: Trained, folder: Path) -> None:
     """What inference needs. The released code saves no generator: it meets a new one."""
-    if trained.config.generator is not None and trained.config.generator.released:
+    made, config = trained.model.generator, trained.config.generator
+    if made is not None and config is not None and config.released:
         seed_update(0)
-        fresh = build_generator(trained.config.hidden, trained.config.generator)
-        trained.model.generator.load_state_dict(fresh.state_dict())
+        made.load_state_dict(build_generator(trained.config.hidden, config).state_dict())
     save_translator(folder, trained.model, trained.config, trained.corpus.tokenizer)

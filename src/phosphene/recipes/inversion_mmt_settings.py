@@ -49,11 +49,11 @@ class DistillationConfig(Frozen):
     granularity: Literal["model", "block", "layer"] = "model"
     """Which maps are compared (Table 2 B); the paper's best is the last one."""
     inter_modal: float = Field(1.0, ge=0)
-    """Weight of IrM, eq. 7; the paper's is 1 on an unnormalised norm. 0 leaves it out (Table 2 D)."""
+    """Weight of IrM, eq. 7; the paper's is 1 on an unnormalised norm. 0: Table 2 D."""
     intra_modal: float = Field(1.0, ge=0)
     """Weight of IaM, eq. 8."""
     image_space: float = Field(0.0, ge=0)
-    """Weight of the image-space loss beyond its part in eqs. 7 and 8; 2 and no other for Table 2 D."""
+    """Weight of the image-space loss beyond its part in eqs. 7 and 8; alone, 2: Table 2 D."""
     photos_per_update: int = 8
     """Photos looked at in each update, drawn among those of the batch."""
 
@@ -100,7 +100,7 @@ class Settings(Frozen):
     system: System = "image_free"
     """The paper's model, or one of its baselines under the same protocol."""
     variant: Literal["paper", "released"] = "paper"
-    """``released``: generator and student stay random, losses as the authors' code computes them."""
+    """``released``: generator and student stay random, losses as in the authors' code."""
     seed: int = 1
     max_tokens: int = 1024
     """Padded tokens of a batch, on its longer side."""

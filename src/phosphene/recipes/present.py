@@ -77,9 +77,7 @@ def comparison_tables(
         )
         title = f"{split.split}: {system.system} against {baseline.system}"
         tables.append(
-            comparison_table(
-                title, comparisons, system=system.system, baseline=baseline.system
-            )
+            comparison_table(title, comparisons, system=system.system, baseline=baseline.system)
         )
         tables.append(_likelihood_table(title, split, other, seed))
     return tables
@@ -143,7 +141,10 @@ def cost_table(runs: Mapping[str, Path]) -> Table:
 
 
 def examples(
-    split: str, data: TranslationData, systems: Mapping[str, Results], indices: Sequence[int],
+    split: str,
+    data: TranslationData,
+    systems: Mapping[str, Results],
+    indices: Sequence[int],
     languages: tuple[str, str],
 ) -> list[Example]:
     """Some sentences of a split with their pictures and what each system made of them."""
