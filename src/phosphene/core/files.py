@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from phosphene.core.errors import StorageError
+from filelock import FileLock, Timeout
+
+from phosphene.core.errors import InputError, StorageError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -20,6 +23,33 @@ def write_atomically(path: Path, content: bytes) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise StorageError(f"{path}: could not be saved ({error.strerror})") from error
+
+
+@contextmanager
+def alone_in(folder: Path, wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold ``folder`` for one process at a time; a process that dies lets go of it.
+
+    Args:
+        folder: what two processes must not write at the same moment.
+        wait: told, once, that another process has the folder, before waiting for it; without
+            ``wait`` that is an error.
+
+    Raises:
+        InputError: another process has the folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        if wait is None:
+            raise InputError(f"{folder}: another process is working in this folder") from error
+        wait(f"{folder}: waiting for the process that is working there")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_flushed(path: Path, content: bytes) -> None:

@@ -154,7 +154,8 @@ def _pairs(config: CorpusConfig) -> tuple[list[Pair], list[Pair], dict[str, list
 
 def _world(config: CorpusConfig, picture_side: int) -> Corpus:
     _check_world(config, picture_side)
-    world = World(config.world_seed)
+    targets = tuple(language for language in config.languages if language != "en")
+    world = World(config.world_seed, targets)
     train = _scenes(world, config.tests, config.train_scenes, Part.TRAIN)
     validation = _scenes(world, config.tests, config.test_scenes, Part.VALID)
     tests = {name: _scenes(world, [name], config.test_scenes, Part.TEST) for name in config.tests}

@@ -3,8 +3,7 @@
 State-dict names and shapes are torchvision's, so that its published weights load
 (:func:`phosphene.models.pretrained.load_weights`). The small ones have the same structure at the
 size of the embedded world, with batch normalisation and one dense layer so that they train in a
-minute: pictures of 64 x 64, a last map of 4 x 4. The residual networks stand in
-:mod:`phosphene.models.resnet` and can be had from here too.
+minute: pictures of 64 x 64, a last map of 4 x 4.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from phosphene.models.resnet import ResNet, resnet50, small_resnet
 from phosphene.nn.visual import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -207,11 +205,8 @@ def _side(size: int | str | tuple[int, ...]) -> int:
 
 __all__ = [
     "PlainCNN",
-    "ResNet",
     "alexnet",
-    "resnet50",
     "small_alexnet",
-    "small_resnet",
     "small_vgg",
     "vgg19",
 ]

@@ -17,6 +17,7 @@ from phosphene.nn.transformer import (
     EncoderLayer,
     Memory,
     ProjectedMemory,
+    ProjectedRegions,
     Width,
 )
 
@@ -140,18 +141,18 @@ class DoublyAttentiveDecoderLayer(DecoderLayer):
         text = super().project(memory)
         if memory.regions is None or memory.regions_mask is None:
             return text
-        regions = self.region_attention.project(memory.regions)
-        return replace(text, regions=regions, regions_mask=memory.regions_mask[:, None, None])
+        states, mask = self.region_attention.project(memory.regions), memory.regions_mask
+        present = mask.any(dim=1)[:, None, None]
+        return replace(text, regions=ProjectedRegions(states, mask[:, None, None], present))
 
     def cross(
         self, query: Float[Tensor, "batch target hidden"], memory: ProjectedMemory
     ) -> Float[Tensor, "batch target hidden"]:
         """The text context plus what the gate lets through of the visual one."""
-        text = super().cross(query, memory)
-        if memory.regions is None or memory.regions_mask is None:
+        text, regions = super().cross(query, memory), memory.regions
+        if regions is None:
             return text
-        mask = memory.regions_mask
-        image = self.region_attention.attend(query, memory.regions, mask) * mask.any(dim=-1)
+        image = self.region_attention.attend(query, regions.states, regions.mask) * regions.present
         gate = self.region_gate(torch.cat([text, image], dim=-1)).sigmoid()
         return text + gate * image
 

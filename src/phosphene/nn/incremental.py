@@ -16,10 +16,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from phosphene.nn.attention import KeysValues
-from phosphene.nn.transformer import Decoder, DecoderLayer, Memory, ProjectedMemory
+from phosphene.nn.transformer import (
+    Decoder,
+    DecoderLayer,
+    Memory,
+    ProjectedMemory,
+    ProjectedRegions,
+)
 
-_GROWTH = 32
-"""A full cache is made longer by so many positions."""
+_VECTOR = 16
+"""Softmax over fewer columns than a vector register holds is ten times slower than over this."""
+_CAPACITY = 64
+"""Slots of a new cache; a full one is made twice as long."""
 
 
 class IncrementalDecoder:
@@ -46,8 +54,9 @@ class IncrementalDecoder:
             visible: which slots each hypothesis descends from. Every step adds one slot per
                 hypothesis behind the others; the newest ones belong to ``rows`` themselves.
         """
+        mask = _widen(_additive(visible, rows.dtype))[:, None]
         for layer in self._layers:
-            rows = layer.step(rows, visible)
+            rows = layer.step(rows, mask)
         return self._norm(rows)
 
     def keep(self, order: Int[Tensor, " kept"]) -> None:
@@ -65,54 +74,98 @@ class _IncrementalLayer:
     def __init__(self, layer: DecoderLayer, memory: Memory) -> None:
         attention = layer.self_attention
         self._layer = layer
-        self._memory = layer.project(memory)
+        self._memory = _for_steps(layer.project(memory))
         self._weight = torch.cat([attention.query.weight, attention.key_value.weight])
         self._bias = torch.cat([attention.query.bias, attention.key_value.bias])
         batch, _, hidden = memory.states.shape
-        self._cache = memory.states.new_empty(batch, 0, 2 * hidden)
+        heads = attention.heads
+        self._cache = memory.states.new_zeros(batch, heads, 2, _CAPACITY, hidden // heads)
         self._used = 0
 
     def step(
         self,
         rows: Float[Tensor, "batch hypothesis hidden"],
-        visible: Bool[Tensor, "batch hypothesis slot"],
+        mask: Float[Tensor, "batch 1 hypothesis slot"],
     ) -> Float[Tensor, "batch hypothesis hidden"]:
         layer, hidden = self._layer, rows.shape[2]
         projected = F.linear(layer.self_attention_norm(rows), self._weight, self._bias)
         queries, key_value = projected.split([hidden, 2 * hidden], dim=-1)
-        rows = rows + layer.self_attention.answer(
-            queries, self._append(key_value), visible[:, None]
-        )
+        self._append(key_value)
+        cached = self._cache[:, :, :, : mask.shape[3]]
+        earlier = KeysValues(cached[:, :, 0], cached[:, :, 1])
+        rows = rows + layer.self_attention.answer(queries, earlier, mask)
         rows = rows + layer.cross(layer.cross_attention_norm(rows), self._memory)
         return rows + layer.feed_forward(layer.feed_forward_norm(rows))
 
     def keep(self, order: Int[Tensor, " kept"]) -> None:
-        self._cache = _keep(self._cache, order)
-        memory = self._memory
-        self._memory = ProjectedMemory(
-            _keep_projected(memory.states, order),
-            memory.mask[order],
-            None if memory.regions is None else _keep_projected(memory.regions, order),
-            None if memory.regions_mask is None else memory.regions_mask[order],
+        _move(self._cache[:, :, :, : self._used], order)
+        self._cache = self._cache[: len(order)]
+        self._memory = _keep_memory(self._memory, order)
+
+    def _append(self, key_value: Float[Tensor, "batch hypothesis both"]) -> None:
+        batch, heads, _, capacity, width = self._cache.shape
+        end = self._used + key_value.shape[1]
+        if end > capacity:
+            longer = self._cache.new_zeros(batch, heads, 2, max(2 * capacity, end), width)
+            longer[:, :, :, : self._used] = self._cache[:, :, :, : self._used]
+            self._cache = longer
+        split = key_value.unflatten(-1, (2, heads, width)).permute(0, 3, 2, 1, 4)
+        self._cache[:, :, :, self._used : end] = split
+        self._used = end
+
+
+def _for_steps(memory: ProjectedMemory) -> ProjectedMemory:
+    """Lay ``memory`` out so that many steps can attend to it quickly."""
+    regions = memory.regions
+    if regions is not None:
+        regions = ProjectedRegions(*_laid_out(regions.states, regions.mask), regions.present)
+    return ProjectedMemory(*_laid_out(memory.states, memory.mask), regions)
+
+
+def _keep_memory(memory: ProjectedMemory, order: Int[Tensor, " kept"]) -> ProjectedMemory:
+    regions = memory.regions
+    if regions is not None:
+        regions = ProjectedRegions(
+            _keep(regions.states, order), regions.mask[order], regions.present[order]
         )
-
-    def _append(self, key_value: Float[Tensor, "batch hypothesis both"]) -> KeysValues:
-        start, self._used = self._used, self._used + key_value.shape[1]
-        if self._used > self._cache.shape[1]:
-            self._cache = F.pad(self._cache, (0, 0, 0, _GROWTH * key_value.shape[1]))
-        self._cache[:, start : self._used] = key_value
-        return self._layer.self_attention.split(self._cache[:, : self._used])
+    return ProjectedMemory(_keep(memory.states, order), memory.mask[order], regions)
 
 
-def _keep(tensor: Tensor, order: Int[Tensor, " kept"]) -> Tensor:
-    """``tensor[order]``, in place: rows that already stand where they should are not copied."""
+def _laid_out(memory: KeysValues, mask: Tensor) -> tuple[KeysValues, Tensor]:
+    """Contiguous heads, an additive mask, at least a vector's width of positions.
+
+    Where nothing may be attended to, everything is, and all values are zero: the zero context that
+    the fused kernel gives.
+    """
+    missing = (0, 0, 0, max(_VECTOR - mask.shape[-1], 0))
+    nothing = ~mask.any(dim=-1, keepdim=True)
+    values = memory.values.masked_fill(nothing, 0)
+    padded = KeysValues(
+        F.pad(memory.keys, missing).contiguous(), F.pad(values, missing).contiguous()
+    )
+    return padded, _widen(_additive(mask, values.dtype)).masked_fill(nothing, 0)
+
+
+def _additive(mask: Bool[Tensor, "*rows"], dtype: torch.dtype) -> Float[Tensor, "*rows"]:
+    """Zero where ``mask`` is true, minus infinity where it is not."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, -torch.inf)
+
+
+def _widen(mask: Float[Tensor, "*rows memory"]) -> Float[Tensor, "*rows wider"]:
+    """``mask`` with columns that are not attended to, up to the width of a vector."""
+    return F.pad(mask, (0, max(_VECTOR - mask.shape[-1], 0)), value=-torch.inf)
+
+
+def _keep(memory: KeysValues, order: Int[Tensor, " kept"]) -> KeysValues:
+    _move(memory.keys, order)
+    _move(memory.values, order)
+    return KeysValues(memory.keys[: len(order)], memory.values[: len(order)])
+
+
+def _move(tensor: Tensor, order: Int[Tensor, " kept"]) -> None:
+    """Make the first rows ``tensor[order]``, in place; what stands right already is not copied."""
     moved = (order != torch.arange(len(order), device=order.device)).nonzero().squeeze(1)
     tensor[moved] = tensor[order[moved]]
-    return tensor[: len(order)]
-
-
-def _keep_projected(projected: KeysValues, order: Int[Tensor, " kept"]) -> KeysValues:
-    return KeysValues(_keep(projected.keys, order), _keep(projected.values, order))
 
 
 __all__ = ["IncrementalDecoder"]

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from phosphene.nn.attention import KeysValues, MultiHeadAttention
+from phosphene.nn.attention import KeysValues, Mask, MultiHeadAttention
 from phosphene.nn.dropout import Dropout
 
 
@@ -29,13 +29,21 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class ProjectedMemory:
-    """Keys and values that one decoder layer makes of a :class:`Memory`, with the masks."""
+class ProjectedRegions:
+    """Keys and values of the regions that are kept apart; some examples have none (``present``)."""
 
     states: KeysValues
-    mask: Bool[Tensor, "batch 1 1 memory"]
-    regions: KeysValues | None = None
-    regions_mask: Bool[Tensor, "batch 1 1 region"] | None = None
+    mask: Mask
+    present: Bool[Tensor, "batch 1 1"]
+
+
+@dataclass(frozen=True)
+class ProjectedMemory:
+    """Keys and values that one decoder layer makes of a :class:`Memory`."""
+
+    states: KeysValues
+    mask: Mask
+    regions: ProjectedRegions | None = None
 
 
 def sinusoids(length: int, hidden: int) -> Float[Tensor, "length hidden"]:

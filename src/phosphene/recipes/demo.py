@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, wait
+from multiprocessing import get_context
 from pathlib import Path
 
+from rich.progress import Progress, TimeElapsedColumn
+
 from phosphene.core.config import read_settings
+from phosphene.core.runlog import RunLog, console
 from phosphene.data.corpus import load_corpus
 from phosphene.evaluate.results import read_results
 from phosphene.recipes import config_path
@@ -34,8 +40,7 @@ def run_demo(folder: Path, *, quiet: bool = False) -> str:
         the table and where the report is, for a terminal.
     """
     runs = {system: folder / system.replace("_", "-") for system in SYSTEMS}
-    for system, run in runs.items():
-        train_run(RECIPE, "toy", [f"system={system}"], run, quiet=quiet)
+    _train_side_by_side(runs, quiet)
     systems = {system: read_results(run) for system, run in runs.items()}
     settings = read_settings(Settings, config_path(RECIPE, "toy"))
     corpus = load_corpus(settings.data, settings.teacher.side)
@@ -64,6 +69,33 @@ def run_demo(folder: Path, *, quiet: bool = False) -> str:
         page,
     )
     return f"{to_text(table)}\nReport: {page}"
+
+
+def _train_side_by_side(runs: Mapping[str, Path], quiet: bool) -> None:
+    """Train every system in a process of its own, and show how far each is.
+
+    The networks are small: two processes of one thread do more than one of two. The stage that two
+    of them share is trained by whoever comes first; the other waits for it.
+    """
+    updates = read_settings(Settings, config_path(RECIPE, "toy")).budget.max_updates
+    bars = Progress(
+        *Progress.get_default_columns(), TimeElapsedColumn(), console=console, disable=quiet
+    )
+    spawn = get_context("spawn")
+    with bars, ProcessPoolExecutor(len(runs), mp_context=spawn) as pool:
+        tasks = {system: bars.add_task(system, total=updates) for system in runs}
+        waiting = {
+            pool.submit(train_run, RECIPE, "toy", [f"system={system}"], run, quiet=True)
+            for system, run in runs.items()
+        }
+        while waiting:
+            done, waiting = wait(waiting, timeout=1.0)
+            for system, run in runs.items():
+                events = RunLog(run / "log.jsonl").events()
+                seen = [event["update"] for event in events if event["stage"] == "translate"]
+                bars.update(tasks[system], completed=max(seen, default=0))
+            for future in done:
+                future.result()
 
 
 _SUMMARY = (

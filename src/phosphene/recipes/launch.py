@@ -44,9 +44,10 @@ def train_run(
         if (folder / "results.json").exists():
             return read_results(folder)
         trained = module.train(Trainer(folder, runtime, log, settings.seed), settings)
-        results: Results = module.evaluate(trained, settings, log)
         if runtime.is_main:
             module.export(trained, folder / "model")
+        results: Results = module.evaluate(trained, settings, log)
+        if runtime.is_main:
             write_results(folder, results)
             _write_report(folder, recipe, settings, results)
         return results

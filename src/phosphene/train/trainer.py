@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from phosphene.core.config import Frozen, settings_hash
 from phosphene.core.errors import InputError
+from phosphene.core.files import alone_in
 from phosphene.core.runlog import Advance, RunLog
 from phosphene.core.runtime import Runtime, seed_update
 from phosphene.data.loader import Position
@@ -66,10 +68,7 @@ class Trainer:
         runtime: Runtime,
         log: RunLog,
         seed: int,
-        *,
-        only_finished: bool = False,
     ) -> None:
-        self.only_finished = only_finished
         self.folder = folder
         self.runtime = runtime
         self.log = log
@@ -92,7 +91,7 @@ class Trainer:
         folder = self.folder.parent / "shared" / f"{name}-{key}"
         folder.mkdir(parents=True, exist_ok=True)
         log = RunLog(folder / "log.jsonl" if self.log.path else None, quiet=self.log.quiet)
-        return Trainer(folder, self.runtime, log, self.seed, only_finished=self.only_finished)
+        return Trainer(folder, self.runtime, log, self.seed)
 
     def fit(self, stage: Stage) -> Finished:
         """Train ``stage`` from where it stands; its modules end with its final weights.
@@ -103,10 +102,15 @@ class Trainer:
         _check_frozen(stage)
         for module in stage.modules.values():
             module.to(self.runtime.device)
-        if (folder / "final").exists():
-            return self._conclude(stage, folder)
-        if self.only_finished:
-            raise InputError(f"{self.folder}: stage '{stage.name}' is not finished; train it first")
+        with alone_in(self.folder, wait=self.log.say) if self.runtime.is_main else nullcontext():
+            self.runtime.barrier()
+            if not (folder / "final").exists():
+                self._run(stage, folder)
+        self.runtime.barrier()
+        return self._conclude(stage, folder)
+
+    def _run(self, stage: Stage, folder: Path) -> None:
+        """Train ``stage`` to its end and write its final weights."""
         objective = self.runtime.distribute(Objective(stage.modules, stage.loss))
         optimizer = adam(stage.modules.values(), stage.optim)
         progress = self._restore(stage, optimizer, folder)
@@ -114,8 +118,6 @@ class Trainer:
             self._train(stage, objective, optimizer, progress, folder, advance)
         if self.runtime.is_main:
             _write_final(stage, progress, folder)
-        self.runtime.barrier()
-        return self._conclude(stage, folder)
 
     def _train(
         self,
@@ -248,7 +250,7 @@ class Trainer:
         load_modules(stage.modules, checkpoint.tensors)
         _to_eval(stage.modules)
         finished = Finished(**checkpoint.state)
-        if self.runtime.is_main and not self.only_finished:
+        if self.runtime.is_main:
             if not self.log.has(stage.name, "finished"):
                 self.log.rewind(stage.name, finished.update)
                 self.log.event(stage.name, finished.update, "finished", **vars(finished))
@@ -333,7 +335,13 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
         if key.startswith("optimizer/"):
             _, index, name = key.split("/")
             state.setdefault(int(index), {})[name] = value
-    groups = optimizer.state_dict()["param_groups"]
-    if len(state) > len(groups[0]["params"]):
+    parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
+    if len(state) > len(parameters):
         raise InputError("the checkpoint's optimiser does not fit this stage")
+    for place, own in state.items():
+        like = parameters[place]
+        for name, value in own.items():
+            if value.shape == like.shape:  # in the memory format of its parameter
+                own[name] = torch.empty_like(like, requires_grad=False).copy_(value)
+    groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})

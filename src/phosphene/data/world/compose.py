@@ -121,54 +121,54 @@ def _shake(rng: Random, most: float) -> float:
 def _stand(rng: Random, kind: str, left: bool, jumping: bool) -> Box:
     """A standing person's box: adults 22 x 46 pixels, children 19 x 35."""
     width, height = (19.0, 35.0) if kind in CHILDREN else (22.0, 46.0)
-    x = 15 + _shake(rng, 2) if left else 49 + _shake(rng, 2)
+    x = 15 + _shake(rng, 2.0) if left else 49 + _shake(rng, 2.0)
     ground = 61 + _shake(rng, 1.5) - (8 if jumping else 0)
     return (x - width / 2, ground - height, x + width / 2, ground)
 
 
 def _beside(rng: Random, person: Box, size: Size, left: bool, held: bool) -> Box:
     """Where the thing is: at the end of the outstretched arm, or apart on the ground."""
-    side = {"large": 30.0, "small": 20.0}[size] + _shake(rng, 1)
-    y = person[1] + 0.45 * (person[3] - person[1]) if held else 62 - side / 2 + _shake(rng, 1)
+    side = {"large": 30.0, "small": 22.0}[size] + _shake(rng, 1.0)
+    y = person[1] + 0.45 * (person[3] - person[1]) if held else 62 - side / 2 + _shake(rng, 1.0)
     if held:
         x = person[2] + side / 2 - 2 if left else person[0] - side / 2 + 2
     else:
-        x = 47 + _shake(rng, 1) if left else 17 + _shake(rng, 1)
+        x = 47 + _shake(rng, 1.0) if left else 17 + _shake(rng, 1.0)
     half = side / 2
     return _around(min(max(x, half), 64 - half), min(max(y, half), 63 - half), side, side)
 
 
 def _pair(rng: Random, relation: Relation, first: Size, second: Size) -> tuple[Box, Box]:
     """Boxes of two things in a relation."""
-    sides = {"large": 29.0, "small": 20.0}
+    sides = {"large": 29.0, "small": 22.0}
     a, b = sides[first], sides[second]
     if relation in ("left", "right"):
-        y, x = 42 + _shake(rng, 3), 16.0 if relation == "left" else 48.0
+        y, x = 42 + _shake(rng, 3.0), 16.0 if relation == "left" else 48.0
         return (
-            _around(x + _shake(rng, 1), y + _shake(rng, 3), a, a),
-            _around(64 - x + _shake(rng, 1), y + _shake(rng, 3), b, b),
+            _around(x + _shake(rng, 1.0), y + _shake(rng, 3.0), a, a),
+            _around(64 - x + _shake(rng, 1.0), y + _shake(rng, 3.0), b, b),
         )
-    x = 32 + _shake(rng, 12)
+    x = 32 + _shake(rng, 12.0)
     if relation == "on":
-        top = 36 + _shake(rng, 2)
+        top = 36 + _shake(rng, 2.0)
         wide = 34 + (2 if second == "large" else -2)
         carrier = (x - wide / 2, top, x + wide / 2, top + 25)
         return (x - a / 2, top - a + 1, x + a / 2, top + 1), carrier
     y = 16.0 if relation == "above" else 48.0
     return (
-        _around(x + _shake(rng, 3), y + _shake(rng, 1), a, a),
-        _around(x + _shake(rng, 3), 64 - y + _shake(rng, 1), b, b),
+        _around(x + _shake(rng, 3.0), y + _shake(rng, 1.0), a, a),
+        _around(x + _shake(rng, 3.0), 64 - y + _shake(rng, 1.0), b, b),
     )
 
 
 def _row(rng: Random, count: int, size: Size) -> tuple[Box, ...]:
     """One thing in the middle, or two or three side by side."""
-    side = {1: (40.0, 26.0), 2: (29.0, 21.0), 3: (20.5, 17.0)}[count][0 if size == "large" else 1]
+    side = {1: (40.0, 28.0), 2: (29.0, 22.0), 3: (20.5, 18.0)}[count][0 if size == "large" else 1]
     slots = {1: (32.0,), 2: (16.0, 48.0), 3: (11.0, 32.0, 53.0)}[count]
     slack = {1: 8.0, 2: 1.0, 3: 0.3}[count]
-    y = 38.0 + _shake(rng, 4)
+    y = 38.0 + _shake(rng, 4.0)
     return tuple(
-        _around(x + _shake(rng, slack), y + _shake(rng, 2 if count > 1 else 1), side, side)
+        _around(x + _shake(rng, slack), y + _shake(rng, 2.0 if count > 1 else 1.0), side, side)
         for x in slots
     )
 

@@ -15,6 +15,10 @@ from phosphene.data.world.people import draw_person
 from phosphene.data.world.scene import PICTURE_SIZE, Box, Scene
 from phosphene.data.world.shapes import SHAPES
 
+# Pillow's own font has no accented letters.
+_SPELT_OUT: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "é": "e", "ê": "e", "à": "a", "ô": "o", "ç": "c"}
+)
 _SCALE: Final = DRAWING_SIZE // PICTURE_SIZE
 
 
@@ -56,7 +60,7 @@ def contact_sheet(
     if len(captions) != len(scenes):
         raise ValueError(f"expected {len(scenes)} captions, one per scene, got {len(captions)}")
     font = ImageFont.load_default(size=10)
-    width, height = PICTURE_SIZE * 2 + 8, PICTURE_SIZE * 2 + 46
+    width, height = PICTURE_SIZE * 2 + 8, PICTURE_SIZE * 2 + 58
     rows = -(-len(scenes) // columns)
     sheet = Image.new("RGB", (columns * width, rows * height), (255, 255, 255))
     pen = ImageDraw.Draw(sheet)
@@ -64,7 +68,7 @@ def contact_sheet(
         x, y = (index % columns) * width + 4, (index // columns) * height + 4
         picture = Image.fromarray(draw(scene)).resize((2 * PICTURE_SIZE,) * 2, Image.Resampling.BOX)
         sheet.paste(picture, (x, y))
-        text = _wrapped(caption, font, 2 * PICTURE_SIZE)
+        text = _wrapped(caption.translate(_SPELT_OUT), font, 2 * PICTURE_SIZE)
         pen.multiline_text((x, y + 2 * PICTURE_SIZE + 2), text, fill=INK, font=font, spacing=1)
     return sheet
 

@@ -216,7 +216,7 @@ def _bow_ribbon(pen: Pen) -> None:
 
 
 def _bow_archery(pen: Pen) -> None:
-    pen.arc(-0.5, 0.0, 0.66, 1.0, -72, 72, 0.1)
+    pen.arc(-0.5, 0.0, 0.66, 1.0, -72.0, 72.0, 0.1)
     pen.line((0.24, 0.03), (0.08, 0.5), (0.24, 0.97))
     pen.line((0.08, 0.5), (0.94, 0.5), width=0.05, fill=BROWN)
     pen.shape((1.0, 0.5), (0.8, 0.38), (0.8, 0.62), fill=GREY)
