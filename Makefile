@@ -28,7 +28,7 @@ types: $(STAMP)/dev
 	$(BIN)/mypy
 
 docs: $(STAMP)/docs
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(STAMP)/bench
 	$(BIN)/python benchmarks/train.py

@@ -145,7 +145,7 @@ class RunLog:
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=console,
-            disable=self.quiet,
+            disable=self.quiet or not console.is_terminal,
             refresh_per_second=2,
         )
         with bar:

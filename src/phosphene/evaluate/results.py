@@ -21,7 +21,7 @@ from phosphene.evaluate.system import Line, Results, SplitResult
 def write_results(folder: Path, results: Results) -> None:
     """Write ``results`` into a run folder; ``results.json`` comes last and vouches for the rest."""
     for split in results.splits:
-        rows = ["\t".join([*_cells(line), f"{line.likelihood:.6f}"]) for line in split.lines]
+        rows = ["\t".join([*_cells(line), repr(line.likelihood)]) for line in split.lines]
         if rows:
             text = "\n".join(rows) + "\n"
             write_atomically(folder / "translations" / f"{split.split}.tsv", text.encode())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from phosphene.core.runtime import Runtime
-from phosphene.core.types import Batch
 from phosphene.weighting.direct import Term
 
 
@@ -22,13 +22,13 @@ class Objective(nn.Module):
     """
 
     def __init__(
-        self, modules: Mapping[str, nn.Module], loss: Callable[[Batch], Mapping[str, Term]]
+        self, modules: Mapping[str, nn.Module], loss: Callable[[Any], Mapping[str, Term]]
     ) -> None:
         super().__init__()
         self.parts = nn.ModuleDict(modules)
         self.loss = loss
 
-    def forward(self, batch: Callable[[], Batch]) -> dict[str, Tensor]:
+    def forward(self, batch: Callable[[], Any]) -> dict[str, Tensor]:
         """The terms of the objective on ``batch()``."""
         return {name: _pack(term) for name, term in self.loss(batch()).items()}
 
@@ -53,7 +53,7 @@ def step(
     runtime: Runtime,
     objective: nn.Module,
     optimizer: torch.optim.Optimizer,
-    batch: Batch,
+    batch: Any,
     learning_rate: float,
     clip_norm: float,
 ) -> Outcome:

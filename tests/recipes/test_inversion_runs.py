@@ -1,0 +1,225 @@
+"""Every system of the recipe, from command to run folder, on a few scenes of the world."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from phosphene.core.config import parse_settings
+from phosphene.core.runlog import RunLog
+from phosphene.core.runtime import Runtime, RuntimeConfig
+from phosphene.data.dataset import evaluation_batches
+from phosphene.evaluate.results import read_results
+from phosphene.evaluate.translator import translate_all
+from phosphene.models.folder import load_translator
+from phosphene.models.search import translate
+from phosphene.recipes.inversion_mmt import train
+from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings, System
+from phosphene.recipes.launch import evaluate_run, train_run
+from phosphene.recipes.plan import plan
+from phosphene.serve.engine import open_engine
+from phosphene.train.stage import Finished, Stage
+from phosphene.train.trainer import Trainer
+
+SYSTEMS: tuple[System, ...] = (
+    "image_free",
+    "image_free_without_text",
+    "image_given",
+    "text_only",
+    "imagination",
+    "doubly_attentive",
+    "gated_fusion",
+)
+
+TINY = {
+    "max_tokens": 128,
+    "budget": {"max_updates": 4, "evaluate_every_updates": 2, "average_last": 2},
+    "data": {
+        "source": "world",
+        "merges": 60,
+        "tests": ["ordinary", "ambiguous"],
+        "train_scenes": 60,
+        "test_scenes": 8,
+    },
+    "teacher": {"network": "small_resnet", "side": 64},
+    "teacher_training": {"scenes": 32, "pictures_per_update": 16, "budget": {"max_updates": 2}},
+    "network": {"layers": 1, "hidden": 16, "inner": 16, "heads": 2, "rank": 17},
+    "distillation": {"photos_per_update": 2},
+    "search": {"beam": 2, "max_length": 12},
+    "runtime": {"accelerator": "cpu", "threads": 1},
+}
+
+
+def settings(**changes: object) -> Settings:
+    return parse_settings(Settings, {**TINY, **changes}, "test")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all runs of this file: they share a teacher."""
+    return tmp_path_factory.mktemp("runs")
+
+
+def write_config(folder: Path) -> str:
+    import tomli_w
+
+    path = folder / "tiny.toml"
+    path.write_text(tomli_w.dumps(TINY), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_leaves_a_complete_run_folder(folder: Path, system: System) -> None:
+    run = folder / system
+    results = train_run(
+        "inversion_mmt", write_config(folder), [f"system={system}"], run, quiet=True
+    )
+    for name in ("config.toml", "manifest.json", "log.jsonl", "results.json", "report.html"):
+        assert (run / name).stat().st_size > 0
+    assert sorted(path.name for path in (run / "model").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
+    weights = load_file(run / "model" / "model.safetensors")
+    parts = {name.split(".")[0] for name in weights}
+    imagines = system.startswith("image_free")
+    assert parts == {"embedding", "encoder", "decoder"} | ({"generator"} if imagines else set())
+    assert read_results(run) == results
+    assert [split.split for split in results.splits] == ["ordinary", "ambiguous"]
+    again = train_run("inversion_mmt", write_config(folder), [f"system={system}"], run, quiet=True)
+    assert again == results
+
+
+class Watcher:
+    """Runs stages like the trainer and notes what moved."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.log = trainer.log
+        self.device = trainer.device
+        self.moved: dict[str, set[str]] = {}
+        self.still: dict[str, set[str]] = {}
+
+    def shared(self, name: str, *identity: object) -> Watcher:
+        return self
+
+    def fit(self, stage: Stage) -> Finished:
+        everything = {**stage.modules, **stage.frozen}
+        before = {name: _copy(module) for name, module in everything.items()}
+        finished = self.trainer.fit(stage)
+        for owner, module in everything.items():
+            for name, value in module.state_dict().items():
+                same = torch.equal(before[owner][name], value)
+                (self.still if same else self.moved).setdefault(stage.name, set()).add(
+                    f"{owner}.{name}"
+                )
+        for owner, module in stage.frozen.items():
+            assert not any(part.training for part in module.modules()), owner
+        return finished
+
+
+def _copy(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_is_declared_trainable_moves_and_the_teacher_does_not(
+    tmp_path: Path, system: System
+) -> None:
+    runtime = Runtime(RuntimeConfig(accelerator="cpu", threads=1))
+    watcher = Watcher(Trainer(tmp_path, runtime, RunLog(None, quiet=True), 1))
+    trained = train(watcher, settings(system=system, smoothing=0.1))
+    still = watcher.still.get("translate", set())
+    assert not {name for name in watcher.moved["translate"] if name.startswith("teacher.")}
+    for name, parameter in trained.model.named_parameters():
+        assert parameter.requires_grad
+        assert f"translator.{name}" not in still, name
+
+
+@pytest.mark.parametrize("system", sorted(set(SYSTEMS) - NEEDS_PICTURES))
+def test_the_exported_model_translates_as_it_was_scored(folder: Path, system: System) -> None:
+    run = folder / system
+    engine = open_engine(run, settings().search)
+    for split in read_results(run).splits:
+        sources = [line.source for line in split.lines]
+        spoken = [found.translation for found in engine.translate(sources)]
+        assert spoken == [line.hypothesis for line in split.lines]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_an_output_does_not_depend_on_its_neighbours(folder: Path, system: System) -> None:
+    runtime = Runtime(RuntimeConfig(accelerator="cpu", threads=1))
+    trainer = Trainer(folder / system, runtime, RunLog(None, quiet=True), 1)
+    trained = train(trainer, settings(system=system))
+    data = trained.corpus.tests["ambiguous"]
+    together = translate_all(trained.model, data, trained.corpus.tokenizer, settings().search)
+    for index in range(len(data)):
+        alone = replace(
+            data,
+            pairs=data.pairs[index : index + 1],
+            sources=data.sources[index : index + 1],
+            targets=data.targets[index : index + 1],
+            picture_of=data.picture_of[index : index + 1],
+        )
+        (_, batch), *_ = evaluation_batches(alone, 100)
+        best = translate(trained.model, batch, settings().search)[0][0]
+        assert trained.corpus.tokenizer.decode(best.ids) == together[index]
+
+
+def test_a_run_is_compared_with_its_baseline(folder: Path) -> None:
+    record, tables = evaluate_run(folder / "image_free", "ambiguous", folder / "text_only")
+    assert set(record) == {"image_free", "text_only (baseline)"}
+    titles = [table.title for table in tables]
+    assert titles[0] == "Scores"
+    assert any("against text_only" in title for title in titles[1:])
+    json.dumps(record)
+
+
+def test_the_plan_names_stages_terms_and_frozen_teachers(folder: Path) -> None:
+    found = plan("inversion_mmt", write_config(folder), [])
+    assert [stage.name for stage in found.stages] == ["teacher", "translate"]
+    translate_stage = found.stages[1]
+    assert set(translate_stage.terms) == {
+        "translation",
+        "inter_modal",
+        "intra_modal",
+        "image_space",
+    }
+    assert translate_stage.frozen == {"teacher": True}
+    assert translate_stage.modules["student"][0] > 0
+    assert "train" in str(found)
+
+
+def test_a_released_run_saves_a_generator_it_never_trained(folder: Path) -> None:
+    """The authors' checkpoint holds none: at inference theirs is another random one."""
+    run = folder / "released"
+    train_run("inversion_mmt", write_config(folder), ["variant=released"], run, quiet=True)
+    final = load_file(run / "checkpoints" / "translate" / "final" / "tensors.safetensors")
+    exported = load_translator(run / "model").model.state_dict()
+    name = "generator.project.weight"
+    assert not torch.equal(final[f"translator.{name}"], exported[name])
+
+
+@pytest.mark.slow
+def test_the_toy_world_shows_what_a_picture_is_worth(tmp_path: Path) -> None:
+    """The claims of the demo: some five minutes on two cores."""
+    scores = {}
+    for system in ("text_only", "image_free", "image_given"):
+        results = train_run(
+            "inversion_mmt", "toy", [f"system={system}"], tmp_path / system, quiet=True
+        )
+        scores[system] = {
+            (split.split, score.name): score.value
+            for split in results.splits
+            for score in split.scores
+        }
+    blind = ("text_only", "image_free")
+    assert [scores[system]["ambiguous", "sense accuracy"] for system in blind] == [50.0, 50.0]
+    assert scores["image_given"]["ambiguous", "sense accuracy"] >= 95
+    assert scores["image_free"]["ambiguous", "feature retrieval R@10"] >= 20 * 200 / 243
