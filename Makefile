@@ -30,9 +30,10 @@ types: $(STAMP)/dev
 docs: $(STAMP)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+# `make bench MODEL=run/model SOURCE=file REFERENCE=file` also compares decoding with its peers.
 bench: $(STAMP)/bench
 	$(BIN)/python benchmarks/train.py
-	$(BIN)/python benchmarks/decode.py
+	$(if $(MODEL),$(BIN)/python benchmarks/decode.py --model $(MODEL) --source $(SOURCE) --reference $(REFERENCE))
 
 $(STAMP)/core: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -157,3 +157,23 @@ def test_a_folder_with_other_things_in_it_is_not_taken_for_a_run(tmp_path: Path)
     (tmp_path / "thesis.tex").write_text("mine", encoding="utf-8")
     assert "not a run folder" in refused("train", "inversion_mmt", "--run", str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("seed=-1", "seed"),
+        ("data.tests=[]", "data.tests"),
+        ("data.test_scenes=7", "data.test_scenes"),
+        ("network.dropout=1.5", "network.dropout"),
+        ("network.heads=3", "network"),
+        ("runtime.devices=0", "runtime.devices"),
+        ("distillation.photos_per_update=-1", "distillation.photos_per_update"),
+    ],
+)
+def test_a_value_out_of_bounds_is_named_before_anything_is_written(
+    tmp_path: Path, change: str, key: str
+) -> None:
+    message = refused("train", "inversion_mmt", "--set", change, "--run", str(tmp_path / "run"))
+    assert f"key '{key}'" in message
+    assert not (tmp_path / "run").exists()

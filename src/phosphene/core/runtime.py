@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from pydantic import Field
 from torch import Tensor, nn
 
 from phosphene.core.config import Frozen
@@ -22,12 +23,12 @@ class RuntimeConfig(Frozen):
     """Where and how precisely to compute."""
 
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    devices: int = 1
+    devices: int = Field(default=1, ge=1)
     """Processes, one per device. The global batch is shared out among them."""
     strategy: Literal["auto", "ddp"] = "auto"
     """With several devices both mean one whole copy of the model on each."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    threads: int = 0
+    threads: int = Field(default=0, ge=0)
     """CPU threads per process; 0 leaves the choice to torch. Exact resume needs the same number."""
 
 

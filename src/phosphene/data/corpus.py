@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from pydantic import Field
 from torch import Tensor
 
 from phosphene.core.config import Frozen
@@ -32,21 +33,23 @@ class CorpusConfig(Frozen):
     source: Literal["world", "multi30k", "jsonl"]
     languages: tuple[Language, Language] = ("en", "de")
     """From, to."""
-    merges: int = 10_000
+    merges: int = Field(default=10_000, ge=1)
     """Byte-pair merges, learned on both sides of the training text."""
     text: Literal["tok", "raw"] = "tok"
     """Multi30K: the tokenised, lower-cased text of the papers, or the original."""
-    tests: tuple[str, ...] = ("test_2016_flickr", "test_2017_flickr", "test_2017_mscoco")
+    tests: tuple[str, ...] = Field(
+        default=("test_2016_flickr", "test_2017_flickr", "test_2017_mscoco"), min_length=1
+    )
     """Multi30K test sets, or splits of the world."""
     train_file: Path | None = None
     """Your own data (JSON lines with src, tgt and perhaps image)."""
     validation_file: Path | None = None
     test_file: Path | None = None
-    train_scenes: int = 12_000
+    train_scenes: int = Field(default=12_000, ge=1)
     """World: scenes to train on, in turns from the splits named in ``tests``."""
-    test_scenes: int = 400
-    """World: scenes of each test split, and of validation."""
-    world_seed: int = 1
+    test_scenes: int = Field(default=400, ge=2, multiple_of=2)
+    """World: scenes of each test split, and of validation; even, since some come in pairs."""
+    world_seed: int = Field(default=1, ge=0)
     """World: another seed draws other scenes everywhere."""
 
 
@@ -85,7 +88,7 @@ class Corpus:
         } | {"vocabulary": f"{len(self.tokenizer):,}"}
 
     def digest(self) -> str:
-        """Twelve hexadecimal digits of everything that training sees."""
+        """Twelve hexadecimal digits of training and validation: the text, and who has a picture."""
         parts = self.train.digest() + self.validation.digest()
         return hashlib.sha256(parts.encode()).hexdigest()[:12]
 

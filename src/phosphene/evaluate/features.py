@@ -43,7 +43,7 @@ def feature_scores(
     generated, real = feature_maps(model, teacher, data)
     seed_update(seed)
     untrained = copy.deepcopy(model)
-    untrained.generator = build(config).generator
+    untrained.generator = build(config).to(model.embedding.table.device).generator
     random_maps, _ = feature_maps(untrained, teacher, data)
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(real)))
     scores = [

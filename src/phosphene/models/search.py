@@ -88,7 +88,9 @@ def translate(
         raise ValueError("search needs a model in evaluation mode")
     if prefix is None:
         prefix = Tokens.pad([()] * len(batch))
-    elif torch.isin(prefix.ids[prefix.mask], torch.tensor(_NOT_WORDS)).any():
+    elif torch.isin(
+        prefix.ids[prefix.mask], torch.tensor(_NOT_WORDS, device=prefix.ids.device)
+    ).any():
         raise ValueError("a prefix is made of words, without padding, BOS or EOS")
     search = _Search(model, batch, config, prefix)
     while search.unfinished:

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def masked_mean(
@@ -58,7 +59,7 @@ class LearnedUnpool(Unpool):
         self, vector: Float[Tensor, "batch _"]
     ) -> Float[Tensor, "batch channel height width"]:
         """Unfold one vector per example."""
-        return self.unfold(vector[:, :, None, None])
+        return self.unfold[1:](_unfold_cell(vector, self.unfold.get_parameter("0.weight")))
 
 
 class LowRankUnpool(Unpool):
@@ -82,7 +83,15 @@ class LowRankUnpool(Unpool):
         self, vector: Float[Tensor, "batch _"]
     ) -> Float[Tensor, "batch channel height width"]:
         """Unfold one vector per example."""
-        return self.unfold(vector[:, :, None, None])
+        narrow = F.linear(vector, self.unfold.get_parameter("0.weight").flatten(1))
+        return self.unfold[2:](_unfold_cell(narrow, self.unfold.get_parameter("1.weight")))
+
+
+def _unfold_cell(
+    vector: Float[Tensor, "batch rank"], weight: Float[Tensor, "rank channel height width"]
+) -> Float[Tensor, "batch channel height width"]:
+    """The transposed convolution of one cell with a kernel as large as the map: one product."""
+    return (vector @ weight.flatten(1)).unflatten(1, weight.shape[1:])
 
 
 class AverageUnpool(Unpool):

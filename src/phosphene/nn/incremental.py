@@ -26,8 +26,8 @@ from phosphene.nn.transformer import (
 
 _VECTOR = 16
 """Softmax over fewer columns than a vector register holds is ten times slower than over this."""
-_CAPACITY = 64
-"""Slots of a new cache; a full one is made twice as long."""
+_CAPACITY = 16
+"""Slots of a new cache, at least ``_VECTOR``; a full one is made twice as long."""
 
 
 class IncrementalDecoder:

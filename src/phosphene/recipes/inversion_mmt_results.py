@@ -10,7 +10,7 @@ from phosphene.core.runlog import RunLog, sign
 from phosphene.core.runtime import seed_update
 from phosphene.data.corpus import Corpus
 from phosphene.evaluate.features import feature_scores
-from phosphene.evaluate.system import Results, System, score_split, with_photo_subsets
+from phosphene.evaluate.system import Results, SplitResult, System, score_split, with_photo_subsets
 from phosphene.evaluate.world import world_judge
 from phosphene.models.folder import save_translator
 from phosphene.models.translator import Translator, TranslatorConfig, build_generator
@@ -51,6 +51,12 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
             )
             result = replace(result, scores=(*result.scores, *seen))
         splits.append(result)
+    if settings.distils and trained.teacher is not None:
+        held_out = trained.corpus.validation
+        scores = feature_scores(
+            trained.model, trained.config, trained.teacher, held_out, trained.corpus.train
+        )
+        splits.append(SplitResult("validation", len(held_out), tuple(scores)))
     signature = sign(
         trained.corpus.digest(),
         settings_hash(settings),

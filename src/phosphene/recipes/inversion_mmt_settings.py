@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from phosphene.core.config import Frozen
 from phosphene.core.runtime import RuntimeConfig
@@ -54,7 +54,7 @@ class DistillationConfig(Frozen):
     """Weight of IaM, eq. 8."""
     image_space: float = Field(0.0, ge=0)
     """Weight of the image-space loss beyond its part in eqs. 7 and 8; alone, 2: Table 2 D."""
-    photos_per_update: int = 8
+    photos_per_update: int = Field(default=8, ge=1)
     """Photos looked at in each update, drawn among those of the batch."""
 
     @property
@@ -66,8 +66,8 @@ class DistillationConfig(Frozen):
 class TeacherTraining(Frozen):
     """How the embedded world's teacher learns the labels of scenes (not used elsewhere)."""
 
-    scenes: int = 6000
-    pictures_per_update: int = 64
+    scenes: int = Field(default=6000, ge=2)
+    pictures_per_update: int = Field(default=64, ge=2)
     budget: Budget = Budget(max_updates=300, average_last=1)
     optim: OptimConfig = OptimConfig(learning_rate=0.003, warmup_updates=30, schedule="cosine")
 
@@ -75,7 +75,7 @@ class TeacherTraining(Frozen):
 class ImaginationConfig(Frozen):
     """The Imagination baseline (Elliott and Kadar, 2017), weights as in the paper's scripts."""
 
-    translation: float = 0.89
+    translation: float = Field(default=0.89, gt=0)
     imagination: float = 0.11
     margin: float = 0.1
 
@@ -83,15 +83,21 @@ class ImaginationConfig(Frozen):
 class NetworkConfig(Frozen):
     """The Transformer: the defaults are Transformer-Tiny."""
 
-    layers: int = 4
-    hidden: int = 128
-    inner: int = 256
-    heads: int = 4
-    dropout: float = 0.3
+    layers: int = Field(default=4, ge=1)
+    hidden: int = Field(default=128, ge=2)
+    inner: int = Field(default=256, ge=1)
+    heads: int = Field(default=4, ge=1)
+    dropout: float = Field(default=0.3, ge=0, lt=1)
     unpool: Literal["learned", "low_rank", "average", "dense"] = "low_rank"
     """How the generator unfolds its vector: the paper names ``average``, its code ``learned``."""
-    rank: int = 128
+    rank: int = Field(default=128, ge=1)
     """Bottleneck of the low-rank unpool."""
+
+    @model_validator(mode="after")
+    def _heads_divide_hidden(self) -> NetworkConfig:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
+        return self
 
 
 class Settings(Frozen):
@@ -101,10 +107,10 @@ class Settings(Frozen):
     """The paper's model, or one of its baselines under the same protocol."""
     variant: Literal["paper", "released"] = "paper"
     """``released``: generator and student stay random, losses as in the authors' code."""
-    seed: int = 1
-    max_tokens: int = 1024
+    seed: int = Field(default=1, ge=0)
+    max_tokens: int = Field(default=1024, ge=1)
     """Padded tokens of a batch, on its longer side."""
-    smoothing: float = 0.1
+    smoothing: float = Field(default=0.1, ge=0, lt=1)
     budget: Budget
     optim: OptimConfig = OptimConfig()
     data: CorpusConfig

@@ -146,7 +146,8 @@ def plan(recipe: str, config: str, changes: Sequence[str]) -> Plan:
     """
     module = load_recipe(recipe)
     settings = read_settings(module.Settings, config_path(recipe, config), changes)
-    planner = Planner(Runtime(settings.runtime), RunLog(None))
+    alone = settings.runtime.model_copy(update={"devices": 1, "strategy": "auto"})
+    planner = Planner(Runtime(alone), RunLog(None))
     trained = module.train(planner, settings)
     return Plan(recipe, config, trained.corpus.counts(), tuple(planner.stages))
 

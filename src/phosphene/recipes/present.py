@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.data.dataset import NO_PICTURE, TranslationData
 from phosphene.evaluate.results import read_results
@@ -197,9 +198,14 @@ def _likelihood_table(title: str, split: SplitResult, other: SplitResult, seed: 
 
 
 def _check_same_sentences(split: SplitResult, other: SplitResult) -> None:
-    same = [line.source for line in split.lines] == [line.source for line in other.lines]
-    if not same:
-        raise ValueError(f"{split.split}: the two runs were scored on different sentences")
+    ours, theirs = (
+        [(line.source, line.reference) for line in result.lines] for result in (split, other)
+    )
+    if ours != theirs:
+        raise InputError(
+            f"{split.split}: the two runs were scored on different sentences; "
+            "expected the same test data and languages"
+        )
 
 
 def _png(data: TranslationData, index: int) -> bytes | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,8 @@ class Trainer:
             _judge(progress, values)
             _to_train(stage.modules)
         if stage.watch is not None:
-            shares = gradient_shares(stage.loss(batch), stage.watch)
+            with _buffers_kept(stage.modules):  # looking must not move batch statistics
+                shares = gradient_shares(stage.loss(batch), stage.watch)
             values |= {f"gradient_share/{name}": share for name, share in shares.items()}
         progress.snapshots.append(progress.update)
         self.log.event(
@@ -294,6 +295,17 @@ def _patience_is_over(stage: Stage, progress: Progress) -> bool:
     return bool(stage.budget.patience) and (
         progress.evaluations_since_best >= stage.budget.patience
     )
+
+
+@contextmanager
+def _buffers_kept(modules: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Give every buffer its value back afterwards."""
+    buffers = [buffer for module in modules.values() for buffer in module.buffers()]
+    values = [buffer.clone() for buffer in buffers]
+    yield
+    with torch.no_grad():
+        for buffer, value in zip(buffers, values, strict=True):
+            buffer.copy_(value)
 
 
 def _to_train(modules: Mapping[str, nn.Module]) -> None:
