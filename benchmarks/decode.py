@@ -2,11 +2,12 @@
 
 All systems hold the same weights (converted here, and compared before anything is timed), read the
 same sentences as ids and search with the same beam and length penalty, in one process, on the same
-number of threads. They take turns, and the fastest of several repeats counts. With one thread the
-clock is that of the processor, so that a busy machine disturbs less; with more it is the wall's.
+number of threads. They take turns, each with all batch sizes asked for, and the fastest of several
+repeats with the best batch size counts. With one thread the clock is that of the processor, so
+that a busy machine disturbs less; with more it is the wall's.
 
     python benchmarks/decode.py --model runs/X/model --source test.en --reference test.de \
-        [--beam 5 1] [--batch 64] [--threads 1] [--repeats 3] [--json FILE]
+        [--beam 5 1] [--batch 32 64 256] [--threads 1] [--repeats 3] [--json FILE]
 
 Needs the extra ``bench``. A last line compares a translator that generates its image features with
 the text-only one: both are made to write the same translations, so that only the work differs.
@@ -41,8 +42,10 @@ from phosphene.nn.attention import MultiHeadAttention
 from phosphene.nn.transformer import sinusoids
 
 Ids = list[list[int]]
-System = Callable[[Ids, int], Ids]
-"""Translates sentences (ids with EOS) with a beam of so many; the result has no EOS."""
+System = Callable[[Ids, int, int], Ids]
+"""Translates sentences (ids with EOS) with a beam of so many, so many side by side; no EOS."""
+Name = tuple[str, str]
+"""A system and its precision."""
 
 POSITIONS = 512
 LONGEST = 200
@@ -55,6 +58,8 @@ class Row:
     system: str
     precision: str
     beam: int
+    batch: int
+    """The best of the batch sizes tried."""
     seconds: float
     sentences_per_second: float
     bleu: float
@@ -78,34 +83,33 @@ def main() -> None:
         marian = hugging_face(folder.model, folder.config)
         check_parity(folder.model, marian, sentences[:8])
         convert_to_ctranslate2(folder.model, folder.config, Path(temporary))
-        systems: dict[tuple[str, str], System] = {
-            ("phosphene", "float32"): ours(folder.model, options.batch),
-            ("Hugging Face", "float32"): theirs(marian, options.batch),
-            ("CTranslate2", "float32"): opennmt(Path(temporary), "float32", options),
-            ("CTranslate2", "int8"): opennmt(Path(temporary), "int8", options),
+        systems: dict[Name, System] = {
+            ("phosphene", "float32"): ours(folder.model),
+            ("Hugging Face", "float32"): theirs(marian),
+            ("CTranslate2", "float32"): opennmt(Path(temporary), "float32", options.threads),
+            ("CTranslate2", "int8"): opennmt(Path(temporary), "int8", options.threads),
         }
         rows: list[Row] = []
         for beam in options.beam:
-            seconds, outputs = measure(systems, sentences, beam, options)
-            same_as = outputs["phosphene", "float32"]
-            for (name, precision), output in outputs.items():
-                spent = seconds[name, precision]
-                texts = [folder.tokenizer.decode(ids) for ids in output]
+            found = measure(systems, sentences, beam, options)
+            first = found["phosphene", "float32"].output
+            for (name, precision), best in found.items():
+                texts = [folder.tokenizer.decode(ids) for ids in best.output]
                 bleu = sacrebleu.corpus_bleu(texts, [references], tokenize="none", force=True)
-                rows.append(
-                    Row(
-                        name,
-                        precision,
-                        beam,
-                        spent,
-                        len(sentences) / spent,
-                        bleu.score,
-                        sum(a == b for a, b in zip(output, same_as, strict=True)),
-                        seconds["Hugging Face", "float32"] / spent,
-                        seconds["CTranslate2", "float32"] / spent,
-                    )
+                row = Row(
+                    system=name,
+                    precision=precision,
+                    beam=beam,
+                    batch=best.batch,
+                    seconds=best.seconds,
+                    sentences_per_second=len(sentences) / best.seconds,
+                    bleu=bleu.score,
+                    identical=sum(a == b for a, b in zip(best.output, first, strict=True)),
+                    ratio_to_hugging_face=found["Hugging Face", "float32"].seconds / best.seconds,
+                    ratio_to_ctranslate2=found["CTranslate2", "float32"].seconds / best.seconds,
                 )
-                print(line(rows[-1]), flush=True)
+                rows.append(row)
+                print(line(row), flush=True)
     image_free = cost_of_image_free(folder.model, folder.config, sentences, options)
     print(f"image-free takes {image_free:.2f}x the time of text-only for the same translations")
     if options.json is not None:
@@ -126,7 +130,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--source", type=Path, required=True, help="tokenised sentences")
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--beam", type=int, nargs="+", default=[5, 1])
-    parser.add_argument("--batch", type=int, default=64, help="sentences side by side")
+    parser.add_argument(
+        "--batch", type=int, nargs="+", default=[32, 64, 256], help="sentences side by side"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path)
@@ -135,28 +141,38 @@ def arguments() -> argparse.Namespace:
 
 def line(row: Row) -> str:
     return (
-        f"{row.system:13s} {row.precision:9s} beam {row.beam}  {row.sentences_per_second:7.1f}/s  "
-        f"{row.ratio_to_hugging_face:5.2f}x HF  {row.ratio_to_ctranslate2:5.2f}x CT2 float32  "
-        f"BLEU {row.bleu:5.2f}  identical {row.identical}"
+        f"{row.system:13s} {row.precision:9s} beam {row.beam} batch {row.batch:3d}  "
+        f"{row.sentences_per_second:7.1f}/s  {row.ratio_to_hugging_face:5.2f}x HF  "
+        f"{row.ratio_to_ctranslate2:5.2f}x CT2 float32  BLEU {row.bleu:5.2f}  identical {row.identical}"
     )
 
 
+@dataclass
+class Best:
+    """The fastest that one system was."""
+
+    seconds: float
+    batch: int
+    output: Ids
+
+
 def measure(
-    systems: dict[tuple[str, str], System],
-    sentences: Ids,
-    beam: int,
-    options: argparse.Namespace,
-) -> tuple[dict[tuple[str, str], float], dict[tuple[str, str], Ids]]:
-    """The least seconds that each system needs, and what it writes."""
+    systems: dict[Name, System], sentences: Ids, beam: int, options: argparse.Namespace
+) -> dict[Name, Best]:
+    """The least seconds that each system needs, with which batch size, and what it writes."""
     clock = time.process_time if options.threads == 1 else time.perf_counter
-    outputs = {key: system(sentences[: options.batch], beam) for key, system in systems.items()}
-    seconds = dict.fromkeys(systems, float("inf"))
+    best = {name: Best(float("inf"), 0, []) for name in systems}
+    for system in systems.values():
+        system(sentences[:32], beam, 32)
     for _ in range(options.repeats):
-        for key, system in systems.items():
-            started = clock()
-            outputs[key] = system(sentences, beam)
-            seconds[key] = min(seconds[key], clock() - started)
-    return seconds, outputs
+        for batch in options.batch:
+            for name, system in systems.items():
+                started = clock()
+                output = system(sentences, beam, batch)
+                seconds = clock() - started
+                if seconds < best[name].seconds:
+                    best[name] = Best(seconds, batch, output)
+    return best
 
 
 def in_batches(work: Callable[[Ids], Ids], sentences: Ids, size: int) -> Ids:
@@ -171,8 +187,8 @@ def in_batches(work: Callable[[Ids], Ids], sentences: Ids, size: int) -> Ids:
     return outputs
 
 
-def ours(model: Translator, batch: int) -> System:
-    def run(sentences: Ids, beam: int) -> Ids:
+def ours(model: Translator) -> System:
+    def run(sentences: Ids, beam: int, batch: int) -> Ids:
         config = SearchConfig(beam=beam, max_length=LONGEST)
 
         def work(part: Ids) -> Ids:
@@ -184,8 +200,8 @@ def ours(model: Translator, batch: int) -> System:
     return run
 
 
-def theirs(model: M2M100ForConditionalGeneration, batch: int) -> System:
-    def run(sentences: Ids, beam: int) -> Ids:
+def theirs(model: M2M100ForConditionalGeneration) -> System:
+    def run(sentences: Ids, beam: int, batch: int) -> Ids:
         def work(part: Ids) -> Ids:
             source = Tokens.pad(part)
             with torch.inference_mode():
@@ -204,18 +220,18 @@ def theirs(model: M2M100ForConditionalGeneration, batch: int) -> System:
     return run
 
 
-def opennmt(folder: Path, compute_type: str, options: argparse.Namespace) -> System:
+def opennmt(folder: Path, compute_type: str, threads: int) -> System:
     translator = ctranslate2.Translator(
-        str(folder), compute_type=compute_type, inter_threads=1, intra_threads=options.threads
+        str(folder), compute_type=compute_type, inter_threads=1, intra_threads=threads
     )
 
-    def run(sentences: Ids, beam: int) -> Ids:
+    def run(sentences: Ids, beam: int, batch: int) -> Ids:
         found = translator.translate_batch(
             [[str(index) for index in sentence[:-1]] for sentence in sentences],
             beam_size=beam,
             length_penalty=1.0,
             max_decoding_length=LONGEST,
-            max_batch_size=options.batch,
+            max_batch_size=batch,
         )
         return [[int(token) for token in result.hypotheses[0]] for result in found]
 
@@ -401,7 +417,7 @@ def cost_of_image_free(
         )
     ).eval()
     beam = max(options.beam)
-    written = ours(model, options.batch)(sentences, beam)
+    written = ours(model)(sentences, beam, options.batch[0])
     answer = {tuple(source): target for source, target in zip(sentences, written, strict=True)}
     search = SearchConfig(beam=beam, max_length=1)
 
@@ -411,13 +427,16 @@ def cost_of_image_free(
             found = translate(translator, as_batch(part), search, prefix)
             return [list(best[0].ids) for best in found]
 
-        return lambda sentences, _: in_batches(work, sentences, options.batch)
+        return lambda sentences, _, batch: in_batches(work, sentences, batch)
 
-    systems = {("text-only", ""): forced(model), ("image-free", ""): forced(seeing)}
-    seconds, outputs = measure(systems, sentences, beam, options)
-    if outputs["text-only", ""] != outputs["image-free", ""]:
+    systems: dict[Name, System] = {
+        ("text-only", "float32"): forced(model),
+        ("image-free", "float32"): forced(seeing),
+    }
+    text, image_free = measure(systems, sentences, beam, options).values()
+    if text.output != image_free.output:
         raise SystemExit("the forced translations differ")
-    return seconds["image-free", ""] / seconds["text-only", ""]
+    return image_free.seconds / text.seconds
 
 
 if __name__ == "__main__":

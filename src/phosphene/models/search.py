@@ -2,8 +2,9 @@
 
 The search is that of fairseq. At every step the candidates of a sentence are the continuations of
 all its hypotheses by one word, ranked by log-probability. Those among the best ``beam`` that end
-the sentence are finished, and the best ``beam`` that do not end it are searched on. A sentence
-stops when ``beam`` hypotheses are finished, and its best are those with the highest
+the sentence are finished, and the best ``beam`` that do not end it are searched on (both stand
+among the ``2 * beam`` that fairseq looks at). A sentence stops when ``beam`` hypotheses are
+finished, and its best are those with the highest
 
     score = log-probability / length ** length_penalty,    EOS counted in both.
 """
@@ -27,6 +28,7 @@ from phosphene.nn.incremental import IncrementalDecoder
 _NOT_WORDS = [PAD_ID, BOS_ID, EOS_ID]
 """Ids that no translation contains. It may contain the unknown word: a model may not know."""
 _COLUMN = 16
+"""Height of the columns in which words are ranked; Multi30K's vocabularies are multiples of it."""
 
 
 class SearchConfig(Frozen):
@@ -234,8 +236,8 @@ def _largest(
 ) -> tuple[Float[Tensor, "*rows {count}"], Int[Tensor, "*rows {count}"]]:
     """``scores.topk(count)`` for a long last axis.
 
-    The ``count`` largest stand in the ``count`` columns with the largest maxima, where a column is
-    every ``size``-th score. Maxima over many columns at once are fast; sorting is not.
+    Seen as a table of ``_COLUMN`` rows, the ``count`` largest stand in the ``count`` columns with
+    the largest maxima. Maxima of all columns at once are fast, sorting all scores is not.
     """
     if scores.shape[-1] % _COLUMN or scores.shape[-1] < count * _COLUMN:
         best, words = scores.topk(count)

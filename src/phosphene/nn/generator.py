@@ -52,7 +52,7 @@ class LearnedUnpool(Unpool):
         self.unfold = nn.Sequential(
             nn.ConvTranspose2d(channels, channels, positions, bias=False),
             nn.BatchNorm2d(channels),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
 
     def forward(
@@ -76,7 +76,7 @@ class LowRankUnpool(Unpool):
             nn.Conv2d(channels, rank, 1, bias=False),
             nn.ConvTranspose2d(rank, channels, positions, bias=False),
             nn.BatchNorm2d(channels),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         )
 
     def forward(

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from phosphene.nn.attention import KeysValues
+from phosphene.nn.attention import VECTOR, KeysValues
 from phosphene.nn.transformer import (
     Decoder,
     DecoderLayer,
@@ -24,10 +24,8 @@ from phosphene.nn.transformer import (
     ProjectedRegions,
 )
 
-_VECTOR = 16
-"""Softmax over fewer columns than a vector register holds is ten times slower than over this."""
 _CAPACITY = 16
-"""Slots of a new cache, at least ``_VECTOR``; a full one is made twice as long."""
+"""Slots of a new cache, at least ``VECTOR``; a full one is made twice as long."""
 
 
 class IncrementalDecoder:
@@ -137,7 +135,7 @@ def _laid_out(memory: KeysValues, mask: Tensor) -> tuple[KeysValues, Tensor]:
     Where nothing may be attended to, everything is, and all values are zero: the zero context that
     the fused kernel gives.
     """
-    missing = (0, 0, 0, max(_VECTOR - mask.shape[-1], 0))
+    missing = (0, 0, 0, max(VECTOR - mask.shape[-1], 0))
     nothing = ~mask.any(dim=-1, keepdim=True)
     values = memory.values.masked_fill(nothing, 0)
     padded = KeysValues(
@@ -153,7 +151,7 @@ def _additive(mask: Bool[Tensor, "*rows"], dtype: torch.dtype) -> Float[Tensor, 
 
 def _widen(mask: Float[Tensor, "*rows memory"]) -> Float[Tensor, "*rows wider"]:
     """``mask`` with columns that are not attended to, up to the width of a vector."""
-    return F.pad(mask, (0, max(_VECTOR - mask.shape[-1], 0)), value=-torch.inf)
+    return F.pad(mask, (0, max(VECTOR - mask.shape[-1], 0)), value=-torch.inf)
 
 
 def _keep(memory: KeysValues, order: Int[Tensor, " kept"]) -> KeysValues:
