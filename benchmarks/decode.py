@@ -143,7 +143,8 @@ def line(row: Row) -> str:
     return (
         f"{row.system:13s} {row.precision:9s} beam {row.beam} batch {row.batch:3d}  "
         f"{row.sentences_per_second:7.1f}/s  {row.ratio_to_hugging_face:5.2f}x HF  "
-        f"{row.ratio_to_ctranslate2:5.2f}x CT2 float32  BLEU {row.bleu:5.2f}  identical {row.identical}"
+        f"{row.ratio_to_ctranslate2:5.2f}x CT2 float32  "
+        f"BLEU {row.bleu:5.2f}  identical {row.identical}"
     )
 
 

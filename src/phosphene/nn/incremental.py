@@ -130,7 +130,7 @@ def _keep_memory(memory: ProjectedMemory, order: Int[Tensor, " kept"]) -> Projec
 
 
 def _laid_out(memory: KeysValues, mask: Tensor) -> tuple[KeysValues, Tensor]:
-    """Contiguous heads, an additive mask, at least a vector's width of positions.
+    """Contiguous heads, keys transposed, an additive mask, at least a vector's width of positions.
 
     Where nothing may be attended to, everything is, and all values are zero: the zero context that
     the fused kernel gives.
@@ -138,9 +138,8 @@ def _laid_out(memory: KeysValues, mask: Tensor) -> tuple[KeysValues, Tensor]:
     missing = (0, 0, 0, max(VECTOR - mask.shape[-1], 0))
     nothing = ~mask.any(dim=-1, keepdim=True)
     values = memory.values.masked_fill(nothing, 0)
-    padded = KeysValues(
-        F.pad(memory.keys, missing).contiguous(), F.pad(values, missing).contiguous()
-    )
+    keys = F.pad(memory.keys, missing).mT.contiguous().mT
+    padded = KeysValues(keys, F.pad(values, missing).contiguous())
     return padded, _widen(_additive(mask, values.dtype)).masked_fill(nothing, 0)
 
 
