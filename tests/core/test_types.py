@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phosphene.core.types import Batch, Pixels, Regions, Tokens
+from phosphene.core.types import Batch, Pixels, Regions, Tokens, Vectors
 
 
 def illustrated(rows: int, with_picture: list[int]) -> Batch:
@@ -105,3 +105,34 @@ def test_everything_moves_to_a_device() -> None:
 def test_shapes_are_checked() -> None:
     with pytest.raises(TypeError, match=r"shape|type"):
         Tokens(torch.zeros(2, 3, dtype=torch.long), torch.zeros(2, 4, dtype=torch.bool))
+
+
+def test_tags_and_vectors_come_and_go_with_the_picture() -> None:
+    tags = Tokens.pad([[7], [8, 8], []])
+    vectors = Vectors(torch.arange(3.0)[:, None], torch.tensor([True, True, False]))
+    batch = Batch(("a", "b", "c"), Tokens.pad([[4], [5], [6]]), tags=tags, vectors=vectors)
+    moved = batch.shuffled("image", 3)
+    assert moved.tags is not None and moved.vectors is not None
+    order = moved.vectors.values[:, 0].long()
+    assert sorted(order.tolist()) == [0, 1, 2]
+    assert (order != torch.arange(3)).all()
+    assert torch.equal(moved.tags.ids, tags.ids[order])
+    assert torch.equal(moved.tags.mask, tags.mask[order])
+    assert torch.equal(moved.vectors.mask, vectors.mask[order])
+    assert torch.equal(moved.source.ids, batch.source.ids)
+    blind = moved.without("image")
+    assert blind.tags is None and blind.vectors is None
+
+
+def test_text_is_withheld_or_swapped_while_the_picture_stays() -> None:
+    batch = Batch(
+        ("a", "b"),
+        Tokens.pad([[4, 5], [6]]),
+        regions=Regions(torch.ones(2, 1, 1), torch.ones(2, 1, dtype=torch.bool)),
+    )
+    assert batch.without("text").source.ids.shape == (2, 0)
+    assert batch.without("text").regions is batch.regions
+    moved = batch.shuffled("text", 0)
+    assert moved.source.ids.tolist() == [[6, 0], [4, 5]]
+    assert moved.source.mask.tolist() == [[True, False], [True, True]]
+    assert moved.regions is batch.regions

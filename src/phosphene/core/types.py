@@ -16,7 +16,7 @@ hidden     width of the translator (``d``)
 head       attention heads
 feature    width of a visual feature (2048 for ResNet-50)
 photo      pictures of one batch; at most ``batch``, often fewer
-label      things that may be in a picture
+label      things that may be in a picture, answers, classes
 channel    channels of a feature map; 3 for pixels
 height     rows of a picture or a feature map
 width      columns of the same
@@ -35,7 +35,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Modality = Literal["image"]
+Modality = Literal["image", "text"]
+Labels = Int[Tensor, " batch"] | Float[Tensor, "batch label"]
+"""One class of each example, or a score in [0, 1] for every label."""
 Data = TypeVar("Data", bound="_OnDevice")
 
 
@@ -104,10 +106,20 @@ class LabelledPictures(_OnDevice):
 
 
 @dataclass(frozen=True)
+class Vectors(_OnDevice):
+    """One vector per example, of an encoder that maps pictures and sentences into one space."""
+
+    values: Float[Tensor, "batch feature"]
+    mask: Bool[Tensor, " batch"]
+
+
+@dataclass(frozen=True)
 class Batch(_OnDevice):
     """Examples side by side. What a recipe does not use stays ``None``.
 
-    ``target`` starts with BOS and ends with EOS; ``source`` ends with EOS.
+    ``target`` starts with BOS and ends with EOS; a translator's ``source`` ends with EOS.
+    The picture of an example may be there as ``pixels``, as ``regions`` with the ``tags`` that
+    name what is in them, and as one of its ``vectors``; they come and go together.
     """
 
     ids: tuple[str, ...]
@@ -115,39 +127,64 @@ class Batch(_OnDevice):
     target: Tokens | None = None
     pixels: Pixels | None = None
     regions: Regions | None = None
+    tags: Tokens | None = None
+    vectors: Vectors | None = None
+    labels: Labels | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def without(self, modality: Modality) -> Batch:
-        """The same examples with one modality withheld."""
-        _check_modality(modality)
-        return replace(self, pixels=None, regions=None)
+        """The same examples with one modality withheld: nothing of it is left, not even its width.
+
+        A text that is withheld keeps no position; what a model adds by itself (CLS) stays.
+        """
+        if modality == "image":
+            return replace(self, pixels=None, regions=None, tags=None, vectors=None)
+        return replace(self, source=Tokens.pad([()] * len(self)).to(self.source.ids.device))
 
     def shuffled(self, modality: Modality, seed: int) -> Batch:
         """The same examples with one modality moved to other rows (every row moves if it can)."""
-        _check_modality(modality)
         rows = len(self)
         if rows < 2:
             return self
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(rows, generator=generator)
         moved = torch.empty(rows, dtype=torch.long)
-        moved[order] = order.roll(1)  # one cycle through all rows: nobody keeps its own picture
-        regions, pixels = self.regions, self.pixels
-        if regions is not None:
-            source = moved.to(regions.mask.device)
-            regions = Regions(regions.features[source], regions.mask[source])
+        moved[order] = order.roll(1)  # one cycle through all rows: nobody keeps its own
+        if modality == "text":
+            return replace(self, source=_take(self.source, moved))
+        pixels = self.pixels
         if pixels is not None:
             destination = torch.empty(rows, dtype=torch.long)
             destination[moved] = torch.arange(rows)
             pixels = Pixels(pixels.values, destination.to(pixels.rows.device)[pixels.rows])
-        return replace(self, regions=regions, pixels=pixels)
+        return replace(
+            self,
+            pixels=pixels,
+            regions=None if self.regions is None else _take(self.regions, moved),
+            tags=None if self.tags is None else _take(self.tags, moved),
+            vectors=None if self.vectors is None else _take(self.vectors, moved),
+        )
 
 
-def _check_modality(modality: str) -> None:
-    if modality != "image":
-        raise ValueError(f"unknown modality {modality!r}: expected 'image'")
+Rows = TypeVar("Rows", Tokens, Regions, Vectors)
 
 
-__all__ = ["Batch", "LabelledPictures", "Modality", "Pixels", "Regions", "Tokens"]
+def _take(data: Rows, rows: Int[Tensor, " batch"]) -> Rows:
+    """``rows`` of every tensor of ``data``."""
+    return replace(
+        data, **{f.name: getattr(data, f.name)[rows.to(data.mask.device)] for f in fields(data)}
+    )
+
+
+__all__ = [
+    "Batch",
+    "LabelledPictures",
+    "Labels",
+    "Modality",
+    "Pixels",
+    "Regions",
+    "Tokens",
+    "Vectors",
+]
