@@ -13,8 +13,8 @@ from phosphene.data.world.lexicon import Language
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.translation import score_corpus
 from phosphene.evaluate.translator import reference_likelihoods, translate_all
+from phosphene.models.pipeline import TranslationModel
 from phosphene.models.search import SearchConfig
-from phosphene.models.translator import Translator
 
 Judge = Callable[[Sequence[str]], list[Score]]
 """Scores the translations of one split by what is known to be true in its pictures."""
@@ -70,7 +70,7 @@ class System:
     """A trained translator and how it is to be used."""
 
     name: str
-    model: Translator
+    model: TranslationModel
     tokenizer: Tokenizer
     search: SearchConfig
     language: Language

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from phosphene.data.dataset import TranslationData, evaluation_batches
 from phosphene.data.text import Tokenizer
+from phosphene.models.pipeline import TranslationModel
 from phosphene.models.search import SearchConfig, log_likelihoods, translate
 from phosphene.models.translator import Translator, gold
 from phosphene.nn.visual import VisualTeacher
@@ -24,7 +25,7 @@ _TOKENS = 4096
 """Padded tokens of one batch while evaluating."""
 
 
-def validation_loss(model: Translator, data: TranslationData, smoothing: float) -> float:
+def validation_loss(model: TranslationModel, data: TranslationData, smoothing: float) -> float:
     """Label-smoothed loss per target token, in nats."""
     total = tokens = 0.0
     with _evaluating(model):
@@ -39,7 +40,7 @@ def validation_loss(model: Translator, data: TranslationData, smoothing: float) 
 
 
 def translate_all(
-    model: Translator,
+    model: TranslationModel,
     data: TranslationData,
     tokenizer: Tokenizer,
     search: SearchConfig,
@@ -60,7 +61,7 @@ def translate_all(
 
 
 def reference_likelihoods(
-    model: Translator, data: TranslationData
+    model: TranslationModel, data: TranslationData
 ) -> Float[np.ndarray, " example"]:
     """Log-probability of each whole reference, in nats."""
     values = np.zeros(len(data))
@@ -91,12 +92,12 @@ def feature_maps(
     return torch.stack(generated), torch.stack(real)
 
 
-def _device(model: Translator) -> torch.device:
+def _device(model: TranslationModel) -> torch.device:
     return model.embedding.table.device
 
 
 @contextmanager
-def _evaluating(model: Translator) -> Iterator[None]:
+def _evaluating(model: TranslationModel) -> Iterator[None]:
     """Evaluation mode, without gradients, and back to what it was."""
     training = model.training
     model.eval()

@@ -22,7 +22,8 @@ from torch.nn import functional as F
 from phosphene.core.config import Frozen
 from phosphene.core.types import Batch, Tokens
 from phosphene.data.text import BOS_ID, EOS_ID, PAD_ID
-from phosphene.models.translator import Translator, gold
+from phosphene.models.pipeline import TranslationModel
+from phosphene.models.translator import gold
 from phosphene.nn.incremental import IncrementalDecoder
 
 _NOT_WORDS = [PAD_ID, BOS_ID, EOS_ID]
@@ -69,7 +70,7 @@ class Hypothesis:
 
 @torch.inference_mode()
 def translate(
-    model: Translator, batch: Batch, config: SearchConfig, prefix: Tokens | None = None
+    model: TranslationModel, batch: Batch, config: SearchConfig, prefix: Tokens | None = None
 ) -> list[list[Hypothesis]]:
     """The ``n_best`` translations of every sentence of ``batch``, best first.
 
@@ -104,7 +105,7 @@ def translate(
 
 
 @torch.inference_mode()
-def log_likelihoods(model: Translator, batch: Batch) -> Float[Tensor, " batch"]:
+def log_likelihoods(model: TranslationModel, batch: Batch) -> Float[Tensor, " batch"]:
     """Log-probability of every target of ``batch``, EOS included, in nats."""
     if model.training:
         raise ValueError("likelihoods need a model in evaluation mode")
@@ -130,7 +131,7 @@ class _Search:
     """The unfinished sentences of a batch, all at the same position, and what is finished."""
 
     def __init__(
-        self, model: Translator, batch: Batch, config: SearchConfig, prefix: Tokens
+        self, model: TranslationModel, batch: Batch, config: SearchConfig, prefix: Tokens
     ) -> None:
         memory = model.encode(batch)
         sentences, device = len(batch), memory.states.device

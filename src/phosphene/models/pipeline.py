@@ -1,0 +1,69 @@
+"""What searching, scoring and serving need of a translation model, whatever it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from phosphene.core.types import Batch
+from phosphene.nn.transformer import Decoder, Embedding, Memory
+
+
+class Predictions(Protocol):
+    """A trace that holds next-word scores."""
+
+    @property
+    def logits(self) -> Float[Tensor, "batch target vocab"]:
+        """Scores of the word that follows each target position."""
+
+
+class TranslationModel(Protocol):
+    """An encoder of any kind in front of a decoder that is searched."""
+
+    embedding: Embedding
+    """Of the target words; also the output projection."""
+    decoder: Decoder
+    training: bool
+
+    def __call__(self, batch: Batch) -> Any:
+        """Teacher forcing; gives :class:`Predictions`."""
+
+    def encode(self, batch: Batch) -> Memory:
+        """What the decoder attends to."""
+
+    def eval(self) -> Any:
+        """Evaluation mode."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Training mode, or not."""
+
+
+class Pipeline(Protocol):
+    """A loaded model folder: a model in evaluation mode, and what stands before and behind it."""
+
+    @property
+    def model(self) -> TranslationModel:
+        """The model."""
+
+    @property
+    def needs_pictures(self) -> bool:
+        """Whether translating without a picture is not what the model was trained for."""
+
+    def batch(self, lines: Sequence[str], pictures: Sequence[Path | None]) -> Batch:
+        """Source sentences, and a picture for some of them, side by side.
+
+        ``pictures`` is as long as ``lines``. A model that takes no pictures never opens them.
+
+        Raises:
+            InputError: a picture is missing or damaged.
+        """
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Target words, without BOS and EOS, as text."""
+
+
+__all__ = ["Pipeline", "Predictions", "TranslationModel"]
