@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -13,6 +13,7 @@ from phosphene.core.types import Batch
 from phosphene.nn.transformer import Decoder, Embedding, Memory
 
 
+@runtime_checkable
 class Predictions(Protocol):
     """A trace that holds next-word scores."""
 
@@ -21,6 +22,7 @@ class Predictions(Protocol):
         """Scores of the word that follows each target position."""
 
 
+@runtime_checkable
 class TranslationModel(Protocol):
     """An encoder of any kind in front of a decoder that is searched."""
 
@@ -42,6 +44,7 @@ class TranslationModel(Protocol):
         """Training mode, or not."""
 
 
+@runtime_checkable
 class Pipeline(Protocol):
     """A loaded model folder: a model in evaluation mode, and what stands before and behind it."""
 
