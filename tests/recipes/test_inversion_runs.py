@@ -22,7 +22,7 @@ from phosphene.recipes.inversion_mmt import train
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings, System
 from phosphene.recipes.launch import evaluate_run, train_run
 from phosphene.recipes.plan import plan
-from phosphene.serve.engine import open_engine
+from phosphene.serve.engine import Request, open_engine
 from phosphene.train.stage import Finished, Stage
 from phosphene.train.trainer import Trainer
 
@@ -85,6 +85,7 @@ def test_every_system_leaves_a_complete_run_folder(folder: Path, system: System)
         "config.json",
         "model.safetensors",
         "tokenizer.json",
+        *(["vision.json", "vision.safetensors"] if system in NEEDS_PICTURES else []),
     ]
     weights = load_file(run / "model" / "model.safetensors")
     parts = {name.split(".")[0] for name in weights}
@@ -149,7 +150,9 @@ def test_the_exported_model_translates_as_it_was_scored(folder: Path, system: Sy
     engine = open_engine(run, settings().search)
     for split in read_results(run).splits:
         sources = [line.source for line in split.lines]
-        spoken = [found.translation for found in engine.translate(sources)]
+        spoken = [
+            found.translation for found in engine.translate([Request(line) for line in sources])
+        ]
         assert spoken == [line.hypothesis for line in split.lines]
 
 

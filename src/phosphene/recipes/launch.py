@@ -45,7 +45,7 @@ def train_run(
             return read_results(folder)
         trained = module.train(Trainer(folder, runtime, log, settings.seed), settings)
         if runtime.is_main:
-            module.export(trained, folder / "model")
+            module.export(trained, settings, folder / "model")
         results: Results = module.evaluate(trained, settings, log)
         if runtime.is_main:
             write_results(folder, results)
