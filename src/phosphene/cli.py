@@ -127,6 +127,7 @@ def evaluate(
         str | None, typer.Option(help="A test split; all of them if not given.")
     ] = None,
     baseline: Annotated[Path | None, typer.Option(help="Another run, to compare with.")] = None,
+    meteor: Annotated[bool, typer.Option(help="Also METEOR 1.5 (Java, extra meteor).")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a finished run on its test splits, beside a baseline run if one is given.
@@ -136,7 +137,7 @@ def evaluate(
     from phosphene.recipes.launch import evaluate_run
     from phosphene.report.tables import to_text
 
-    record, tables = evaluate_run(run, split, baseline)
+    record, tables = evaluate_run(run, split, baseline, with_meteor=meteor)
     if as_json:
         _print_json(record)
     else:

@@ -185,6 +185,18 @@ def test_a_run_is_compared_with_its_baseline(folder: Path) -> None:
     json.dumps(record)
 
 
+def test_meteor_stands_beside_the_other_scores_or_says_why_not(folder: Path) -> None:
+    without, _ = evaluate_run(folder / "text_only", None, None)
+    record, tables = evaluate_run(folder / "text_only", None, None, with_meteor=True)
+    assert record["text_only"]["splits"].keys() == without["text_only"]["splits"].keys()
+    for name, split in record["text_only"]["splits"].items():
+        *others, last = split["scores"]
+        assert others == without["text_only"]["splits"][name]["scores"]
+        assert last["name"].startswith("METEOR 1.5")
+        assert last.get("signature") or last["reason"]
+    assert any(str(row[1]).startswith("METEOR") for row in tables[0].rows)
+
+
 def test_the_plan_names_stages_terms_and_frozen_teachers(folder: Path) -> None:
     found = plan("inversion_mmt", write_config(folder), [])
     assert [stage.name for stage in found.stages] == ["teacher", "translate"]
