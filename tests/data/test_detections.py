@@ -128,6 +128,13 @@ def test_oscar_with_a_json_offset_map(tmp_path: Path) -> None:
     lineidx.unlink()
     found = OscarRegions(path, labels(tmp_path), offsets=offsets, width=WIDTH)
     check(found, attributes=True)
+    few = json.loads(offsets.read_text())
+    del few["41"], few["42"]
+    offsets.write_text(json.dumps(few))
+    found = OscarRegions(path, offsets=offsets, width=WIDTH)
+    assert tuple(found) == ("40", "43", "44") and len(found["40"].boxes) == COUNTS[0]
+    with pytest.raises(InputError, match=r"features.tsv, byte 0 \(40\): 42 numbers of features"):
+        OscarRegions(path, offsets=offsets, width=WIDTH + 1)["40"]
 
 
 def test_a_store_made_of_a_file_knows_the_file(tmp_path: Path) -> None:
@@ -207,7 +214,11 @@ def beyond(folder: Path) -> None:
         (infinite, "43", r"row 4 \(43\): features of box 2 are not finite numbers"),
         (unlabelled, "43", r"labels.tsv: no row for '43': its tags are missing"),
         (shifted, "43", r"features.lineidx: the offsets do not fit .*features.tsv .*its line 4"),
-        (skipping, "42", r"features.lineidx: the offsets do not fit .*row 3 \(42\) is not at"),
+        (
+            skipping,
+            "42",
+            r"features.lineidx: the offsets do not fit .*row 3 is not that of '42'",
+        ),
         (beyond, "40", r"features.lineidx: the offsets do not fit .*its line 6 says '99999'"),
     ],
 )
@@ -255,7 +266,7 @@ def test_labels_that_are_none_are_named(tmp_path: Path) -> None:
         ("[1]", "expected JSON of id to byte offset"),
         ("{", "expected JSON of id to byte offset"),
         ('{"40": 99999}', "offsets do not fit .*'40' is at byte 99,999"),
-        ('{"41": 0}', r"offsets do not fit .*row 1 \(41\) is not at byte 0"),
+        ('{"41": 0}', r"offsets do not fit .*byte 0 is not that of '41'"),
     ],
 )
 def test_an_offset_map_that_does_not_fit_is_named(
