@@ -146,11 +146,11 @@ def _load(encoder: VLEncoder, bert: Bert) -> None:
     expected = encoder.state_dict()
     unused = {name for name in bert.weights if name.startswith(_ENCODER_PARTS)} - {*_BUFFERS}
     for name, value in expected.items():
-        visual = name.startswith("regions.")
-        if not (visual and not bert.config.feature):
-            names = tuple(hugging_face_names(name))
-            expected[name] = _join(bert, names, value.shape)
-            unused.difference_update(names)
+        if name.startswith("regions.") and not bert.config.feature:
+            continue  # a BERT has none: they stay fresh
+        names = tuple(hugging_face_names(name))
+        expected[name] = _join(bert, names, value.shape)
+        unused.difference_update(names)
     if not encoder.config.feature:
         unused = {name for name in unused if not name.startswith(("img_embedding.", "LayerNorm."))}
     if unused:
