@@ -1,0 +1,42 @@
+"""The heads of vision-language pre-training, which nobody needs afterwards."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from phosphene.models.vlencoder import VLEncoderConfig
+from phosphene.nn.bert import initialise_bert
+
+
+class PretrainingHeads(nn.Module):
+    """Which word was masked, and whether picture and sentence belong together.
+
+    As in BERT: words through a linear layer, GELU and layer norm, compared with the encoder's own
+    word table; pairs through a linear layer and tanh on [CLS].
+    """
+
+    def __init__(self, config: VLEncoderConfig) -> None:
+        super().__init__()
+        self.transform = nn.Linear(config.hidden, config.hidden)
+        self.norm = nn.LayerNorm(config.hidden, config.norm_epsilon)
+        self.bias = nn.Parameter(torch.zeros(config.vocab))
+        self.pooler = nn.Linear(config.hidden, config.hidden)
+        self.matched = nn.Linear(config.hidden, 1)
+        initialise_bert(self)
+
+    def words(
+        self, states: Float[Tensor, "masked hidden"], table: Float[Tensor, "vocab hidden"]
+    ) -> Float[Tensor, "masked vocab"]:
+        """Scores of every word for each masked row; ``table`` is the encoder's word table."""
+        return F.linear(self.norm(F.gelu(self.transform(states))), table, self.bias)
+
+    def pairs(self, cls: Float[Tensor, "batch hidden"]) -> Float[Tensor, " batch"]:
+        """Log-odds that picture and sentence belong together, from the states of [CLS]."""
+        scores: Tensor = self.matched(self.pooler(cls).tanh())
+        return scores.squeeze(1)
+
+
+__all__ = ["PretrainingHeads"]
