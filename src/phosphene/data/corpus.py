@@ -210,6 +210,13 @@ def labelled_scenes(count: int, splits: Sequence[str], seed: int) -> LabelledSce
     return LabelledScenes(_draw(scenes), visual_labels(scenes))
 
 
+def captioned_scenes(config: CorpusConfig, count: int) -> dict[str, Scene]:
+    """World: scenes with captions and no translation, by name; no split has one of them."""
+    targets = tuple(language for language in config.languages if language != "en")
+    scenes = _scenes(World(config.world_seed, targets), config.tests, count, Part.CAPTIONED)
+    return {f"captioned:{number}": scene for number, scene in enumerate(scenes, start=1)}
+
+
 def data_root() -> Path:
     """The folder of real data: the environment variable ``PHOSPHENE_DATA``.
 

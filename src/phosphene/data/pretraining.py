@@ -71,10 +71,13 @@ def pictured_texts(
     pictures: Sequence[str],
     table: RegionTable,
     wordpiece: WordPiece,
+    *,
+    use_tags: bool = True,
 ) -> PicturedTexts:
-    """Encode ``sentences`` and the tags of their ``pictures``."""
+    """Encode ``sentences`` and the tags of their ``pictures`` (none without ``use_tags``)."""
     names = list(dict.fromkeys(pictures))
-    tags = wordpiece.encode_all([" ".join(table.tags(name)) for name in names])
+    labels = [" ".join(table.tags(name)) if use_tags else "" for name in names]
+    tags = wordpiece.encode_all(labels)
     return PicturedTexts(
         tuple(ids),
         wordpiece.encode_all(sentences),
