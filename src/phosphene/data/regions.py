@@ -18,8 +18,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from phosphene.core.errors import InputError
+from phosphene.core.runlog import RunLog
 from phosphene.core.types import Regions
-from phosphene.data.store import Arrays, Producer, Store, pad
+from phosphene.data.store import Arrays, Producer, Store, StoreWriter, pad
 
 Geometry = Literal[4, 6]
 """How many numbers tell where a region is: its corners, or its corners, width and height."""
@@ -84,6 +85,34 @@ class StoredRegions(Mapping[str, PictureRegions]):
 
     def __contains__(self, name: object) -> bool:
         return name in self.store
+
+
+def store_regions(
+    pictures: Mapping[str, PictureRegions],
+    folder: Path,
+    producer: Producer,
+    log: RunLog | None = None,
+) -> StoredRegions:
+    """Put regions into a store, features in float16; what is there already is not read again.
+
+    Args:
+        pictures: regions by picture; may be read (or computed) one by one.
+        folder: where the store is or will be.
+        producer: who found them.
+        log: shows progress.
+
+    Raises:
+        InputError: the store there is of another producer or damaged, or a picture is wrong.
+    """
+    log = log or RunLog(None, quiet=True)
+    with StoreWriter(folder, producer, half=HALF, wait=log.say) as writer:
+        missing = writer.missing(pictures)
+        done = len(pictures) - len(missing)
+        with log.progress("storing regions", len(pictures), done) as advance:
+            for number, name in enumerate(missing, start=done + 1):
+                writer.add(name, pictures[name].arrays())
+                advance(number)
+    return StoredRegions(folder, producer)
 
 
 @final
@@ -200,4 +229,5 @@ __all__ = [
     "check_boxes",
     "picture_names",
     "sides",
+    "store_regions",
 ]
