@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from phosphene.models.vlencoder import VLEncoderConfig
+from phosphene.core.types import MaskedPairs
+from phosphene.models.vlencoder import VLEncoderConfig, VLTrace
 from phosphene.nn.bert import initialise_bert
 
 
@@ -39,4 +40,13 @@ class PretrainingHeads(nn.Module):
         return scores.squeeze(1)
 
 
-__all__ = ["PretrainingHeads"]
+def masked_rows(
+    trace: VLTrace, pairs: MaskedPairs
+) -> tuple[Float[Tensor, "masked hidden"], Int[Tensor, " masked"]]:
+    """The states of the masked words and tags of a batch, and the words that stood there."""
+    parts = ((trace.text, pairs.text), (trace.tags, pairs.tags))
+    states = torch.cat([rows.states[masked.chosen] for rows, masked in parts])
+    return states, torch.cat([masked.gold[masked.chosen] for _, masked in parts])
+
+
+__all__ = ["PretrainingHeads", "masked_rows"]

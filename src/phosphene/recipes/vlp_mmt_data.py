@@ -19,10 +19,13 @@ from phosphene.data.text import Tokenizer
 from phosphene.data.translation import Pair, Split, multi30k
 from phosphene.data.wordpiece import WordPiece
 from phosphene.data.world.captions import captions
-from phosphene.data.world.scene import Scene
+from phosphene.data.world.scene import PICTURE_SIZE, Scene
 from phosphene.models.regions import GridTeacher, extract_regions, world_regions
-from phosphene.nn.visual import VisualTeacher
+from phosphene.models.teachers import TeacherConfig, build_teacher
+from phosphene.nn.visual import VisualTeacher, freeze
 from phosphene.recipes.vlp_mmt_settings import Settings
+from phosphene.recipes.world_teacher import train_world_teacher
+from phosphene.train.stage import Fitter
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,20 @@ class Data:
     """The English side of the translation pairs that have a picture."""
     held_out: PicturedTexts | None = None
     """That of the validation pairs."""
+
+
+def region_teacher(trainer: Fitter, settings: Settings) -> VisualTeacher | None:
+    """Who looks at pictures: the world's teacher, trained here, or an ImageNet network."""
+    match settings.regions.source:
+        case "world":
+            network = TeacherConfig(network="small_resnet", side=PICTURE_SIZE)
+            return train_world_teacher(
+                trainer, network, settings.teacher_training, settings.data, settings.seed
+            )
+        case "grid":
+            network = TeacherConfig(network="efficientnet_lite0", side=settings.regions.side)
+            return freeze(build_teacher(network)).to(trainer.device)
+    return None
 
 
 def load_data(
@@ -84,7 +101,8 @@ def load_data(
         pieces[0],
         use_tags=settings.regions.use_tags,
     )
-    pairs, held_out = (_english(settings, part, table, pieces[0]) for part in (corpus.train, corpus.validation))
+    pairs = _english(settings, corpus.train, table, pieces[0])
+    held_out = _english(settings, corpus.validation, table, pieces[0])
     return Data(corpus, pieces[0], table, encoded, pairs, held_out)
 
 
@@ -187,7 +205,8 @@ def _captions(
 
 def _evaluation_sets(settings: Settings, corpus: Corpus) -> tuple[list[str], list[str]]:
     """Pictures and English sentences that nothing may be trained on."""
-    pictures = [] if settings.pretraining.exclude is None else read_lines(settings.pretraining.exclude)
+    more = settings.pretraining.exclude
+    pictures = [] if more is None else read_lines(more)
     parts = [corpus.validation, *corpus.tests.values()]
     sentences = [pair.source for part in parts for pair in part.pairs]
     pictures += [name for part in parts for name in part.picture_names]

@@ -13,6 +13,7 @@ from phosphene.data.corpus import CorpusConfig
 from phosphene.data.pretraining import MaskingConfig
 from phosphene.models.search import SearchConfig
 from phosphene.models.vltranslator import DecoderConfig
+from phosphene.recipes.world_teacher import TeacherTraining
 from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget
 
@@ -140,6 +141,7 @@ class Settings(Frozen):
     smoothing: float = Field(default=0.1, ge=0, lt=1)
     data: CorpusConfig
     regions: RegionsConfig = RegionsConfig()
+    teacher_training: TeacherTraining = TeacherTraining()
     encoder: EncoderSettings = EncoderSettings()
     decoder: DecoderConfig = DecoderConfig()
     identity_bridge: bool = False
@@ -173,10 +175,46 @@ class Settings(Frozen):
         return 1 if self.modality.layers == "last" else self.decoder.layers
 
     @property
-    def whole_budget(self) -> Budget:
-        """As many updates as both stages together, for systems trained in one."""
-        one, two = self.stage_one.budget, self.stage_two.budget
-        return one.model_copy(update={"max_updates": one.max_updates + two.max_updates})
+    def learns_gate(self) -> bool:
+        """Whether lambda has parameters."""
+        return self.observed_layers > 0 and self.modality.gate in ("learned", "normalised")
+
+    @property
+    def is_freed(self) -> bool:
+        """Whether a second stage trains the encoder."""
+        return self.system in ("bert_two_stage", "vlp_two_stage")
+
+    @property
+    def first_stage(self) -> StageConfig:
+        """The first stage of translation, or the only one.
+
+        A system that never has a pre-trained encoder frozen gets the updates of both stages.
+        """
+        one = self.stage_one
+        if self.system not in ("text_only", "bert_nmt", "vlp_end_to_end"):
+            return one
+        updates = one.budget.max_updates + self.stage_two.budget.max_updates
+        return StageConfig(
+            budget=one.budget.model_copy(update={"max_updates": updates}),
+            optim=self.end_to_end if self.system == "vlp_end_to_end" else one.optim,
+        )
+
+    @property
+    def until_freed(self) -> Settings:
+        """What the frozen stage depends on: runs for which this is the same share it."""
+        frozen: dict[System, System] = {
+            "bert_two_stage": "bert_frozen",
+            "vlp_two_stage": "vlp_frozen",
+        }
+        return self.model_copy(
+            update={
+                "system": frozen.get(self.system, self.system),
+                "stage_two": self.stage_one,
+                "end_to_end": OptimConfig(),
+                "search": SearchConfig(),
+                "runtime": RuntimeConfig(),
+            }
+        )
 
 
 __all__ = [

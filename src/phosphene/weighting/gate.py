@@ -5,6 +5,8 @@ Source: Kong and Fan, section 3.3: ``lambda_j = sigmoid(w_y . Emb(y_j) + w_x . h
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -53,11 +55,23 @@ def normalised(
     return kept / mean.clamp(min=torch.finfo(mean.dtype).tiny)
 
 
-def constant(
-    value: float, like: Float[Tensor, "batch target hidden"]
-) -> Float[Tensor, "batch target"]:
+Gate = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""``(word, text, visual, mask)`` to a weight for every target token; ``mask`` says which count."""
+
+
+def learned_gate(gate: TokenGate) -> Gate:
+    """The paper's: the sigmoid itself."""
+    return lambda word, text, visual, mask: gate(word, text, visual)
+
+
+def normalised_gate(gate: TokenGate) -> Gate:
+    """The sigmoid, with mean 1 over the tokens of a sentence."""
+    return lambda word, text, visual, mask: normalised(gate(word, text, visual), mask)
+
+
+def fixed_gate(value: float) -> Gate:
     """The same weight for every token; the paper's observed mean is 0.4."""
-    return like.new_full(like.shape[:2], value)
+    return lambda word, text, visual, mask: word.new_full(word.shape[:2], value)
 
 
-__all__ = ["TokenGate", "constant", "normalised"]
+__all__ = ["Gate", "TokenGate", "fixed_gate", "learned_gate", "normalised", "normalised_gate"]
