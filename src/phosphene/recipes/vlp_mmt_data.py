@@ -23,7 +23,7 @@ from phosphene.data.world.scene import PICTURE_SIZE, Scene
 from phosphene.models.regions import GridTeacher, extract_regions, world_regions
 from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.visual import VisualTeacher, freeze
-from phosphene.recipes.vlp_mmt_settings import Settings
+from phosphene.recipes.vlp_mmt_settings import RegionsConfig, Settings
 from phosphene.recipes.world_teacher import train_world_teacher
 from phosphene.train.stage import Fitter
 
@@ -53,9 +53,13 @@ def region_teacher(trainer: Fitter, settings: Settings) -> VisualTeacher | None:
                 trainer, network, settings.teacher_training, settings.data, settings.seed
             )
         case "grid":
-            network = TeacherConfig(network="efficientnet_lite0", side=settings.regions.side)
-            return freeze(build_teacher(network)).to(trainer.device)
+            return freeze(build_teacher(grid_network(settings.regions))).to(trainer.device)
     return None
+
+
+def grid_network(regions: RegionsConfig) -> TeacherConfig:
+    """The classifier whose cells are regions."""
+    return TeacherConfig(network="efficientnet_lite0", side=regions.side)
 
 
 def load_data(

@@ -13,11 +13,13 @@ from phosphene.evaluate.pictures import picture_controls
 from phosphene.evaluate.pretraining import blind, pretraining_scores
 from phosphene.evaluate.system import Results, SplitResult, System, score_split, with_photo_subsets
 from phosphene.evaluate.world import world_judge
+from phosphene.models.folder import Vision
 from phosphene.models.pretraining import PretrainingHeads
+from phosphene.models.teachers import build_teacher
 from phosphene.models.vlencoder import VLEncoder
-from phosphene.models.vlfolder import save_vl_translator
+from phosphene.models.vlfolder import VLFolderConfig, VLTranslatorFolder, save_vl_translator
 from phosphene.models.vltranslator import VLTranslator, VLTranslatorConfig
-from phosphene.recipes.vlp_mmt_data import Data
+from phosphene.recipes.vlp_mmt_data import Data, grid_network
 from phosphene.recipes.vlp_mmt_settings import Settings
 from phosphene.train.stage import Finished
 from phosphene.weighting.gate import TokenGate
@@ -89,10 +91,24 @@ def _pretraining(trained: Trained, heads: PretrainingHeads, settings: Settings) 
     return SplitResult("validation", len(held_out), tuple(scores))
 
 
-def export(trained: Trained, folder: Path) -> None:
-    """What inference needs: no gate, no heads."""
+def export(trained: Trained, settings: Settings, folder: Path) -> None:
+    """What inference needs: no gate, no heads; who looked, if it can look again."""
+    regions = settings.regions
+    vision = None
+    if settings.sees and regions.source == "grid":
+        network = grid_network(regions)
+        vision = Vision(network, build_teacher(network))
+    config = VLFolderConfig(
+        translator=trained.config,
+        geometry=regions.geometry,
+        most=regions.most,
+        use_tags=regions.use_tags,
+    )
     save_vl_translator(
-        folder, trained.model, trained.config, trained.data.wordpiece, trained.corpus.tokenizer
+        folder,
+        VLTranslatorFolder(
+            trained.model, config, trained.data.wordpiece, trained.corpus.tokenizer, vision
+        ),
     )
 
 
