@@ -101,7 +101,7 @@ def visual7w(path: Path) -> list[CaptionPair]:
     Raises:
         InputError: not such a file.
     """
-    pairs = []
+    pairs: list[CaptionPair] = []
     for row, image in enumerate(_rows(_object(path), "images", path)):
         place = f"{path}: images[{row}]"
         if _field(image, "split", str, place) != "train":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
 
-from phosphene.core.types import MaskedPairs
+from phosphene.core.types import Masked, MaskedPairs, Tokens
 from phosphene.evaluate.score import Score
 from phosphene.models.pretraining import PretrainingHeads, masked_rows
 from phosphene.models.vlencoder import VLEncoder
@@ -69,9 +69,12 @@ def pretraining_scores(
     ]
 
 
-def blind(batches: Iterable[MaskedPairs]) -> Iterable[MaskedPairs]:
+def blind(batches: Iterable[MaskedPairs]) -> Iterator[MaskedPairs]:
     """The same with pictures and tags withheld."""
-    return (replace(pairs, batch=pairs.batch.without("image")) for pairs in batches)
+    for pairs in batches:
+        nothing = pairs.tags.tokens.ids[:, :0]
+        tags = Masked(Tokens(nothing, nothing.bool()), nothing, nothing.bool())
+        yield replace(pairs, batch=pairs.batch.without("image"), tags=tags)
 
 
 __all__ = ["blind", "held_out_means", "pretraining_scores"]

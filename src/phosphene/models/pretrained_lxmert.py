@@ -66,7 +66,8 @@ class LxmertSource(SourceEncoder):
         """``[CLS] source [SEP]``, then the regions."""
         words = language_rows(batch.source, None, self.config.cls_id, self.config.sep_id)
         rows, width = len(words.ids), self.config.feature
-        features = self.network.embeddings.word_embeddings.weight.new_zeros(rows, 0, width)
+        like = next(self.network.parameters())
+        features = like.new_zeros(rows, 0, width)
         seen = words.mask.new_zeros(rows, 0)
         if batch.regions is not None:
             features, seen = batch.regions.features.to(features), batch.regions.mask

@@ -70,14 +70,15 @@ class VLTranslatorFolder:
         """
         names = [None if picture is None else str(picture) for picture in pictures]
         table = self._look([picture for picture in pictures if picture is not None])
-        labels = [
-            "" if name is None or table is None else self._label(table, name) for name in names
-        ]
+        regions = tags = None
+        if table is not None:
+            regions = table.regions(names)
+            tags = Tokens.pad(self.wordpiece.encode_all(self._labels(table, names)))
         return collate(
             [str(row) for row in range(len(lines))],
             self.wordpiece.encode_all(list(lines)),
-            regions=None if table is None else table.regions(names),
-            tags=None if table is None else Tokens.pad(self.wordpiece.encode_all(labels)),
+            regions=regions,
+            tags=tags,
             source_end=(),
         )
 
@@ -85,8 +86,10 @@ class VLTranslatorFolder:
         """Words as text."""
         return self.tokenizer.decode(ids)
 
-    def _label(self, table: RegionTable, name: str) -> str:
-        return " ".join(table.tags(name)) if self.config.use_tags else ""
+    def _labels(self, table: RegionTable, names: Sequence[str | None]) -> list[str]:
+        if not self.config.use_tags:
+            return [""] * len(names)
+        return ["" if name is None else " ".join(table.tags(name)) for name in names]
 
     def _look(self, pictures: Sequence[Path]) -> RegionTable | None:
         """Regions by the pictures' paths."""

@@ -62,13 +62,7 @@ from phosphene.recipes.vlp_mmt_results import Trained, evaluate, export
 from phosphene.recipes.vlp_mmt_settings import Settings, StageConfig
 from phosphene.train.stage import Finished, Fitter, Stage
 from phosphene.weighting.direct import Term, example_mean, token_mean
-from phosphene.weighting.gate import (
-    Gate,
-    TokenGate,
-    fixed_gate,
-    learned_gate,
-    normalised_gate,
-)
+from phosphene.weighting.gate import Gate, TokenGate
 
 Terms = dict[str, Term]
 
@@ -135,7 +129,7 @@ def translate(
     trainer: Fitter, settings: Settings, data: Data, model: VLTranslator, gate: TokenGate
 ) -> Finished:
     """Stages 3 and 4; one stage for a system that has no frozen encoder, or never frees it."""
-    weigh = token_weights(settings, gate)
+    weigh = settings.modality.weigh(gate)
 
     def loss(batch: Batch) -> Terms:
         trace = model.trace(batch, settings.observed_layers)
@@ -186,14 +180,3 @@ def closeness(
         "distance": token_mean(distances[-1].detach(), seen, 0.0),
         "gate": token_mean(weights[-1].detach(), seen, 0.0),
     }
-
-
-def token_weights(settings: Settings, gate: TokenGate) -> Gate:
-    """Lambda of every token, by the name of ``modality.gate``."""
-    match settings.modality.gate:
-        case "normalised":
-            return normalised_gate(gate)
-        case "fixed" | "none":
-            return fixed_gate(settings.modality.fixed)
-        case "learned":
-            return learned_gate(gate)

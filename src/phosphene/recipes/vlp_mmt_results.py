@@ -9,8 +9,10 @@ from phosphene.core.config import settings_hash
 from phosphene.core.runlog import RunLog, sign
 from phosphene.data.corpus import Corpus
 from phosphene.data.pretraining import PretrainingBatches
+from phosphene.evaluate.gates import gate_scores, lexicon
 from phosphene.evaluate.pictures import picture_controls
 from phosphene.evaluate.pretraining import blind, pretraining_scores
+from phosphene.evaluate.score import Score
 from phosphene.evaluate.system import Results, SplitResult, System, score_split, with_photo_subsets
 from phosphene.evaluate.world import world_judge
 from phosphene.models.folder import Vision
@@ -64,7 +66,10 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
             result = replace(result, scores=(*result.scores, *controls))
         splits.append(result)
     if trained.heads is not None:
-        splits.append(_pretraining(trained, trained.heads, settings))
+        held_out = _pretraining(trained, trained.heads, settings)
+        if settings.learns_gate:
+            held_out = replace(held_out, scores=(*held_out.scores, *_gates(trained, settings)))
+        splits.append(held_out)
     signature = sign(
         trained.corpus.digest(),
         settings_hash(settings),
@@ -89,6 +94,18 @@ def _pretraining(trained: Trained, heads: PretrainingHeads, settings: Settings) 
             unseen = blind(batches.once())
             scores += pretraining_scores(trained.encoder, heads, unseen, ", withheld")[1:]
     return SplitResult("validation", len(held_out), tuple(scores))
+
+
+def _gates(trained: Trained, settings: Settings) -> list[Score]:
+    """Lambda by word class, on the validation pairs that have a picture."""
+    return gate_scores(
+        trained.model,
+        settings.modality.weigh(trained.gate),
+        trained.corpus.validation.only_with_pictures(),
+        lexicon(trained.corpus.train.pairs),
+        trained.corpus.tokenizer,
+        settings.data.languages[1],
+    )
 
 
 def export(trained: Trained, settings: Settings, folder: Path) -> None:

@@ -16,6 +16,7 @@ from phosphene.models.vltranslator import DecoderConfig
 from phosphene.recipes.world_teacher import TeacherTraining
 from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget
+from phosphene.weighting.gate import Gate, TokenGate, fixed_gate, learned_gate, normalised_gate
 
 System = Literal[
     "text_only",
@@ -119,15 +120,25 @@ class EncoderSettings(Frozen):
 class ModalityConfig(Frozen):
     """The modality loss (eqs. 3, 4) and its weight lambda."""
 
-    gate: Literal["none", "fixed", "learned", "normalised"] = "learned"
-    """``learned`` is the paper's; ``normalised`` has mean 1 over a sentence, so that it cannot
-    vanish; ``none`` switches the loss off."""
+    gate: Literal["none", "fixed", "learned", "normalised"] = "normalised"
+    """``learned`` is the paper's sigmoid, which the loss itself drives to 0; ``normalised`` is the
+    same with a given mean; ``fixed`` is one number; ``none`` switches the loss off."""
     layers: Literal["last", "all"] = "last"
     """Of the decoder; the paper's best is the last one."""
-    fixed: float = Field(default=0.4, ge=0)
-    """The paper's observed mean of lambda."""
+    mean: float = Field(default=0.4, ge=0)
+    """``fixed`` and the mean of ``normalised``; the mean that the paper observed."""
     weight: float = Field(default=1.0, ge=0)
-    """Of the whole loss; the paper has 1."""
+    """Of the whole loss; the paper's is 1."""
+
+    def weigh(self, gate: TokenGate) -> Gate:
+        """Lambda of every token."""
+        match self.gate:
+            case "learned":
+                return learned_gate(gate)
+            case "normalised":
+                return normalised_gate(gate, self.mean)
+            case "fixed" | "none":
+                return fixed_gate(self.mean)
 
 
 class Settings(Frozen):

@@ -64,9 +64,9 @@ def learned_gate(gate: TokenGate) -> Gate:
     return lambda word, text, visual, mask: gate(word, text, visual)
 
 
-def normalised_gate(gate: TokenGate) -> Gate:
-    """The sigmoid, with mean 1 over the tokens of a sentence."""
-    return lambda word, text, visual, mask: normalised(gate(word, text, visual), mask)
+def normalised_gate(gate: TokenGate, mean: float) -> Gate:
+    """The sigmoid, scaled so that its mean over the tokens of a sentence is ``mean``."""
+    return lambda word, text, visual, mask: mean * normalised(gate(word, text, visual), mask)
 
 
 def fixed_gate(value: float) -> Gate:
