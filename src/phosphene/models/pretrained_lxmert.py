@@ -16,7 +16,7 @@ from torch import nn
 
 from phosphene.core.config import Frozen, parse_settings
 from phosphene.core.errors import InputError
-from phosphene.core.types import Batch
+from phosphene.core.types import Batch, Tokens
 from phosphene.data.wordpiece import WordPiece
 from phosphene.models.pretrained import read_weights
 from phosphene.models.sources import SourceEncoder, SourceStates
@@ -64,7 +64,7 @@ class LxmertSource(SourceEncoder):
 
     def forward(self, batch: Batch) -> SourceStates:
         """``[CLS] source [SEP]``, then the regions."""
-        words = language_rows(batch.source, None, self.config.cls_id, self.config.sep_id)
+        words = _packed(language_rows(batch.source, None, self.config.cls_id, self.config.sep_id))
         rows, width = len(words.ids), self.config.feature
         like = next(self.network.parameters())
         features = like.new_zeros(rows, 0, width)
@@ -88,6 +88,12 @@ class LxmertSource(SourceEncoder):
         states = torch.cat([outputs.language_output, outputs.vision_output[:, 1:]], dim=1)
         is_region = torch.cat([torch.zeros_like(words.mask), torch.ones_like(seen)], dim=1)
         return SourceStates(states, torch.cat([words.mask, seen], dim=1), is_region)
+
+
+def _packed(words: Tokens) -> Tokens:
+    """``words`` with all padding behind them: LXMERT counts positions by columns."""
+    order = words.mask.int().argsort(dim=1, descending=True, stable=True)
+    return Tokens(words.ids.gather(1, order), words.mask.gather(1, order))
 
 
 def build_lxmert(config: LxmertConfig) -> LxmertSource:

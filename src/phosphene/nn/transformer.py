@@ -19,12 +19,12 @@ class Memory:
     """What a decoder attends to.
 
     ``states`` are the rows of the encoder; ``regions``, where a model keeps them apart, are the
-    visual rows of a doubly-attentive decoder.
+    visual rows of a doubly-attentive decoder, or those of a second encoder in its own width.
     """
 
     states: Float[Tensor, "batch memory hidden"]
     mask: Bool[Tensor, "batch memory"]
-    regions: Float[Tensor, "batch region hidden"] | None = None
+    regions: Float[Tensor, "batch region feature"] | None = None
     regions_mask: Bool[Tensor, "batch region"] | None = None
 
 
