@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import tomli_w
@@ -178,6 +178,51 @@ def test_what_is_declared_trainable_moves_and_the_frozen_encoder_does_not(
         gate = {f"gate.{name}" for name in ("word", "text", "visual")}
         assert gate <= found.moved["translate_frozen"]
         assert any(name.startswith("translator.source.") for name in found.moved["translate_all"])
+
+
+class Killed(BaseException):
+    """Stands for a kill: nobody catches it."""
+
+
+class KillingLog(RunLog):
+    """Ends the run at its ``last``-th event."""
+
+    def __init__(self, path: Path, last: int) -> None:
+        super().__init__(path, quiet=True)
+        self.left = last
+
+    def event(self, stage: str, at: int, kind: str, **values: Any) -> None:
+        super().event(stage, at, kind, **values)
+        self.left -= 1
+        if self.left == 0:
+            raise Killed
+
+
+def test_a_run_killed_in_every_stage_ends_with_the_same_weights(tmp_path: Path) -> None:
+    often = {**STAGE, "budget": {**STAGE["budget"], "checkpoint_seconds": 0.0}}
+    pretraining = {**TINY["pretraining"], "captions": often, "pairs": often}
+    plan = settings(pretraining=pretraining, stage_one=often, stage_two=often)
+    runtime = Runtime(RuntimeConfig(accelerator="cpu", threads=1))
+
+    def run(folder: Path, log: RunLog) -> dict[str, torch.Tensor]:
+        folder.mkdir(parents=True, exist_ok=True)
+        trained = train(SharingNothing(folder, runtime, log, plan.seed), plan)
+        return trained.model.state_dict() | trained.gate.state_dict()
+
+    whole = run(tmp_path / "whole", RunLog(tmp_path / "log.jsonl", quiet=True))
+    folder = tmp_path / "killed"
+    for last in (4, 6, 5, 6, 5):
+        with pytest.raises(Killed):
+            run(folder, KillingLog(folder.with_suffix(".jsonl"), last))
+    resumed = run(folder, RunLog(folder.with_suffix(".jsonl"), quiet=True))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+class SharingNothing(Trainer):
+    """Keeps every stage in its own folder and log."""
+
+    def shared(self, name: str, *identity: object) -> Trainer:
+        return self
 
 
 def test_a_system_translates_the_same_alone_and_in_a_batch(tmp_path: Path) -> None:
