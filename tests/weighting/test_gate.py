@@ -58,19 +58,23 @@ def test_the_normalised_weight_keeps_its_mean_and_prefers_cheap_tokens() -> None
     values = inputs()
     for _ in range(60):
         optimizer.zero_grad()
-        (normalised_gate(gate, 0.4)(*values, MASK) * losses * MASK).sum().backward()
+        (normalised_gate(gate, 0.4, 0.5)(*values, MASK) * losses * MASK).sum().backward()
         optimizer.step()
-    found = normalised_gate(gate, 0.4)(*values, MASK)
+    found = normalised_gate(gate, 0.4, 0.5)(*values, MASK)
     assert found[MASK].mean().item() == pytest.approx(0.4, abs=1e-5)
     assert found[0, 0] > found[0, 1:3].max()
+    assert found[MASK].min() >= 0.2
 
 
-@given(st.lists(st.floats(0.01, 1.0), min_size=2, max_size=6), st.integers(1, 6))
-def test_normalised_weights_have_mean_one_over_the_mask(values: list[float], kept: int) -> None:
+@given(st.lists(st.floats(0.01, 1.0), min_size=2, max_size=6), st.integers(1, 6), st.floats(0, 1))
+def test_normalised_weights_have_mean_one_over_the_mask(
+    values: list[float], kept: int, floor: float
+) -> None:
     mask = torch.arange(len(values))[None] < kept
-    found = normalised(torch.tensor([values]), mask)
+    found = normalised(torch.tensor([values]), mask, floor)
     assert found[mask].mean().item() == pytest.approx(1, abs=1e-5)
     assert found[~mask].eq(0).all()
+    assert found[mask].min() >= floor - 1e-6
 
 
 def test_a_sentence_without_tokens_to_weigh_gets_zeros_and_a_finite_gradient() -> None:

@@ -85,7 +85,7 @@ class RegionsConfig(Frozen):
     output (the paper: Faster R-CNN on Visual Genome)."""
     path: Path | None = None
     """The store; of ``grid`` the folder to keep the features in, beside the run if not given."""
-    side: int = Field(default=96, ge=32)
+    side: int = Field(default=112, ge=32)
     """``grid``: pixels of a picture."""
     geometry: Literal[4, 6] = 4
     """Corners (the paper: "position"), or corners, width and height (Oscar)."""
@@ -127,6 +127,9 @@ class ModalityConfig(Frozen):
     """Of the decoder; the paper's best is the last one."""
     mean: float = Field(default=0.4, ge=0)
     """``fixed`` and the mean of ``normalised``; the mean that the paper observed."""
+    floor: float = Field(default=0.5, ge=0, le=1)
+    """``normalised``: the share of the mean that every token keeps; at 0 the cheapest token takes
+    all of it."""
     weight: float = Field(default=1.0, ge=0)
     """Of the whole loss; the paper's is 1."""
 
@@ -136,7 +139,7 @@ class ModalityConfig(Frozen):
             case "learned":
                 return learned_gate(gate)
             case "normalised":
-                return normalised_gate(gate, self.mean)
+                return normalised_gate(gate, self.mean, self.floor)
             case "fixed" | "none":
                 return fixed_gate(self.mean)
 

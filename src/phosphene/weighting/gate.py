@@ -36,23 +36,26 @@ class TokenGate(nn.Module):
 
 
 def normalised(
-    weights: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch target"]
+    weights: Float[Tensor, "batch target"], mask: Bool[Tensor, "batch target"], floor: float = 0.0
 ) -> Float[Tensor, "batch target"]:
-    """``weights`` divided by their mean over the tokens of ``mask`` in each sentence.
+    """``weights`` with mean 1 over the tokens of ``mask`` in each sentence.
 
     Multiplied with a loss that is never negative, learned weights have only one way to go: down,
-    to zero. Behind this function their mean is 1 whatever they are, so what the gate can learn is
-    which tokens to prefer. (The gradient flows through the mean as well: stopping it would bring
-    the way down back.)
+    to zero. Here their mean stays 1, and what can be learned is which tokens to prefer. Those are
+    the cheap ones, in the end the end of the sentence alone; with a ``floor`` every token keeps
+    that share of the mean.
 
     >>> weights = torch.tensor([[0.1, 0.3, 0.9]])
     >>> normalised(weights, torch.tensor([[True, True, False]]))
     tensor([[0.5000, 1.5000, 0.0000]])
+    >>> normalised(weights, torch.tensor([[True, True, False]]), floor=0.5)
+    tensor([[0.7500, 1.2500, 0.0000]])
     """
     kept = weights * mask
     count = mask.sum(dim=1, keepdim=True).clamp(min=1)
     mean = kept.sum(dim=1, keepdim=True) / count
-    return kept / mean.clamp(min=torch.finfo(mean.dtype).tiny)
+    share = kept / mean.clamp(min=torch.finfo(mean.dtype).tiny)
+    return floor * mask + (1 - floor) * share
 
 
 Gate = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -64,9 +67,9 @@ def learned_gate(gate: TokenGate) -> Gate:
     return lambda word, text, visual, mask: gate(word, text, visual)
 
 
-def normalised_gate(gate: TokenGate, mean: float) -> Gate:
-    """The sigmoid, scaled so that its mean over the tokens of a sentence is ``mean``."""
-    return lambda word, text, visual, mask: mean * normalised(gate(word, text, visual), mask)
+def normalised_gate(gate: TokenGate, mean: float, floor: float) -> Gate:
+    """The sigmoid with a given mean over the tokens of a sentence, ``floor`` of it for each."""
+    return lambda word, text, visual, mask: mean * normalised(gate(word, text, visual), mask, floor)
 
 
 def fixed_gate(value: float) -> Gate:
