@@ -17,6 +17,7 @@ head       attention heads
 feature    width of a visual feature (2048 for ResNet-50)
 photo      pictures of one batch; at most ``batch``, often fewer
 label      things that may be in a picture, answers, classes
+view       what is given of an example: both modalities, the image alone, the text alone
 channel    channels of a feature map; 3 for pixels
 height     rows of a picture or a feature map
 width      columns of the same
@@ -29,13 +30,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Modality = Literal["image", "text"]
+View = Literal["both", "image", "text"]
+"""What is given of an example: both modalities, or one alone."""
+VIEWS: Final[tuple[View, ...]] = ("both", "image", "text")
+"""The order of the axis ``view``."""
 Labels = Int[Tensor, " batch"] | Float[Tensor, "batch label"]
 """One class of each example, or a score in [0, 1] for every label."""
 Data = TypeVar("Data", bound="_OnDevice")
@@ -179,6 +184,7 @@ def _take(data: Rows, rows: Int[Tensor, " batch"]) -> Rows:
 
 
 __all__ = [
+    "VIEWS",
     "Batch",
     "LabelledPictures",
     "Labels",
@@ -187,4 +193,5 @@ __all__ = [
     "Regions",
     "Tokens",
     "Vectors",
+    "View",
 ]
