@@ -146,8 +146,9 @@ ROUTES: Final[Mapping[str, Route]] = MappingProxyType(
 
 
 def _along_meta_gradient(here: Situation, slope: Slope) -> MetaGradient:
+    gradient = here.gradient(create_graph=False)
     with torch.no_grad():
-        ahead = _moved(here.student.trainable(), here.gradient(create_graph=False), -here.rate)
+        ahead = _moved(here.student.trainable(), gradient, -here.rate)
     leaves = {name: value.requires_grad_() for name, value in ahead.items()}
     loss = here.student.at(leaves, here.meta_loss)
     gradients = torch.autograd.grad(
@@ -197,7 +198,8 @@ class LookAheadUpdater:
     """
 
     def __init__(self, stage: Stage, ahead: LookAhead, runtime: Runtime) -> None:
-        _check_runtime(stage.name, runtime)
+        check_processes(stage.name, runtime.processes)
+        _check_precision(stage.name, runtime.config.precision)
         config = ahead.config
         self.ahead = ahead
         self.runtime = runtime
@@ -305,16 +307,24 @@ def _without_dropout(student: Student) -> Iterator[None]:
         part.training = mode
 
 
-def _check_runtime(stage: str, runtime: Runtime) -> None:
-    if runtime.processes > 1:
+def check_processes(stage: str, processes: int) -> None:
+    """A process would need the others' losses before it could update its learner.
+
+    Raises:
+        InputError: there are others.
+    """
+    if processes > 1:
         raise InputError(
             f"stage '{stage}': learned loss weights are trained in one process, expected "
-            f"runtime.devices = 1, got {runtime.processes}"
+            f"runtime.devices = 1, got {processes}"
         )
-    if runtime.config.precision != "32-true":
+
+
+def _check_precision(stage: str, precision: str) -> None:
+    if precision != "32-true":
         raise InputError(
             f"stage '{stage}': learned loss weights need runtime.precision = '32-true', got "
-            f"'{runtime.config.precision}'"
+            f"'{precision}'"
         )
 
 
@@ -325,6 +335,7 @@ __all__ = [
     "MetaGradient",
     "Situation",
     "Student",
+    "check_processes",
     "create_graph",
     "finite_differences",
     "forward_mode",
