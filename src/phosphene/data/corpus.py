@@ -17,7 +17,14 @@ from torch import Tensor
 from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
-from phosphene.data.dataset import NO_PICTURE, LabelledScenes, TranslationData, encode
+from phosphene.data.dataset import (
+    NO_PICTURE,
+    Encode,
+    LabelledScenes,
+    TranslationData,
+    encode,
+)
+from phosphene.data.regions import RegionTable
 from phosphene.data.text import Tokenizer
 from phosphene.data.translation import Pair, jsonl, multi30k
 from phosphene.data.world.captions import caption
@@ -62,7 +69,25 @@ class Corpus:
     validation: TranslationData
     tests: Mapping[str, TranslationData]
     scenes: Mapping[str, tuple[Scene, ...]] = field(default_factory=dict)
-    """World: what is true in the pictures of each test split."""
+    """World: what is true in the pictures of each split, in their order."""
+
+    @property
+    def splits(self) -> dict[str, TranslationData]:
+        """All splits by name."""
+        return {"train": self.train, "validation": self.validation, **self.tests}
+
+    def photos(self) -> list[Path]:
+        """Every photo of every split, once."""
+        pairs = (pair for data in self.splits.values() for pair in data.pairs)
+        return list(dict.fromkeys(pair.image for pair in pairs if pair.image is not None))
+
+    def scene_of(self) -> dict[str, Scene]:
+        """World: what is true in each picture, by the picture's name."""
+        return {
+            name: scene
+            for split, scenes in self.scenes.items()
+            for name, scene in zip(self.splits[split].picture_names, scenes, strict=True)
+        }
 
     def with_features(
         self, features: Callable[[np.ndarray], Float[Tensor, "picture region feature"]]
@@ -72,25 +97,40 @@ class Corpus:
         def seen(data: TranslationData) -> TranslationData:
             return data if data.pictures is None else data.with_features(features(data.pictures))
 
-        return replace(
-            self,
-            train=seen(self.train),
-            validation=seen(self.validation),
-            tests={name: seen(data) for name, data in self.tests.items()},
-        )
+        return self._each(seen)
+
+    def with_regions(self, table: RegionTable, encode: Encode | None = None) -> Corpus:
+        """The same corpus with a detector's regions and tags of every picture.
+
+        Args:
+            table: regions of the pictures of all splits.
+            encode: how tags become ids; as the sentences do if not given.
+
+        Raises:
+            InputError: the table lacks a picture.
+        """
+        ids = encode or self.tokenizer.encode_all
+        return self._each(lambda data: data.with_regions(table, ids))
 
     def counts(self) -> dict[str, str]:
         """Examples of each split, and how many of them have a picture."""
-        splits = {"train": self.train, "validation": self.validation, **self.tests}
         return {
             name: f"{len(data):,}, {np.sum(data.picture_of != NO_PICTURE):,} with a picture"
-            for name, data in splits.items()
+            for name, data in self.splits.items()
         } | {"vocabulary": f"{len(self.tokenizer):,}"}
 
     def digest(self) -> str:
         """Twelve hexadecimal digits of training and validation: the text, and who has a picture."""
         parts = self.train.digest() + self.validation.digest()
         return hashlib.sha256(parts.encode()).hexdigest()[:12]
+
+    def _each(self, change: Callable[[TranslationData], TranslationData]) -> Corpus:
+        return replace(
+            self,
+            train=change(self.train),
+            validation=change(self.validation),
+            tests={name: change(data) for name, data in self.tests.items()},
+        )
 
 
 def load_corpus(config: CorpusConfig, picture_side: int = 0, log: RunLog | None = None) -> Corpus:
@@ -170,14 +210,19 @@ def _world(config: CorpusConfig, picture_side: int) -> Corpus:
     def encoded(scenes: tuple[Scene, ...], name: str) -> TranslationData:
         data = encode(_captions(scenes, config.languages, name), tokenizer)
         pictures = _draw(scenes) if picture_side else None
-        return replace(data, picture_of=np.arange(len(scenes)), pictures=pictures)
+        return replace(
+            data,
+            picture_of=np.arange(len(scenes)),
+            pictures=pictures,
+            picture_names=tuple(pair.id for pair in data.pairs),
+        )
 
     return Corpus(
         tokenizer,
         encoded(train, "train"),
         encoded(validation, "validation"),
         {name: encoded(scenes, name) for name, scenes in tests.items()},
-        tests,
+        {"train": train, "validation": validation, **tests},
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -12,22 +12,28 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from phosphene.core.types import Batch, LabelledPictures, Pixels, Regions
+from phosphene.core.errors import InputError
+from phosphene.core.types import Batch, LabelledPictures, Pixels, Regions, Tokens
 from phosphene.data.image import Progress, load_rgb, to_tensor
 from phosphene.data.loader import Indices, Position, TokenBatches, collate, shard
-from phosphene.data.text import Tokenizer
+from phosphene.data.regions import RegionTable
+from phosphene.data.text import PAD_ID, Tokenizer
 from phosphene.data.translation import Pair
 
 NO_PICTURE = -1
+
+Encode = Callable[[Sequence[str]], list[list[int]]]
+"""Sentences to ids without specials: ``Tokenizer.encode_all``."""
 
 
 @dataclass(frozen=True)
 class TranslationData:
     """One split, ready to be batched.
 
-    ``picture_of`` gives each example's row in ``pictures`` and ``features``, or ``NO_PICTURE``;
-    it is there also where the pictures themselves were not asked for.
-    ``features`` are a teacher's regions of the same pictures, made once.
+    ``picture_of`` gives each example's row in ``pictures``, ``picture_names``, ``features`` and
+    ``tags``, or ``NO_PICTURE``; it is there also where the pictures themselves were not asked for.
+    ``features`` are a teacher's regions of the same pictures, made once, as many of each;
+    ``regions`` knows by name any number of each, read when they are needed.
     """
 
     pairs: tuple[Pair, ...]
@@ -36,6 +42,9 @@ class TranslationData:
     picture_of: Int[np.ndarray, " example"]
     pictures: UInt8[np.ndarray, "picture height width 3"] | None = None
     features: Float[Tensor, "picture region feature"] | None = None
+    picture_names: tuple[str, ...] = ()
+    regions: RegionTable | None = None
+    tags: list[list[int]] | None = None
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -48,7 +57,7 @@ class TranslationData:
     def batch(self, indices: Indices, photo_rows: Indices | Sequence[int] = ()) -> Batch:
         """Examples side by side; rows ``photo_rows`` of the batch bring their pixels along.
 
-        With ``features`` every example that has a picture brings its regions.
+        Every example that has a picture brings its regions and tags where the data has them.
         """
         pixels = None
         if self.pictures is not None:
@@ -61,6 +70,7 @@ class TranslationData:
             [self.targets[index] for index in indices],
             pixels=pixels,
             regions=self._regions(indices),
+            tags=self._tags(indices),
         )
 
     def rows_with_picture(self, indices: Indices) -> Indices:
@@ -70,6 +80,26 @@ class TranslationData:
     def with_features(self, features: Float[Tensor, "picture region feature"]) -> TranslationData:
         """The same data with a teacher's regions."""
         return replace(self, features=features)
+
+    def with_regions(self, table: RegionTable, encode: Encode) -> TranslationData:
+        """The same data with a detector's regions, and its tags as the ids of a text.
+
+        Raises:
+            InputError: two pictures have the same name, or the table lacks one.
+        """
+        names = self.picture_names
+        if len(set(names)) < len(names):
+            double = next(name for row, name in enumerate(names) if name in names[:row])
+            raise InputError(f"two pictures have the name {double!r}: regions are found by name")
+        lacking = [name for name in names if name not in table]
+        if lacking:
+            raise InputError(
+                f"{len(lacking):,} of {len(names):,} pictures have no entry in the table of "
+                f"regions, {lacking[0]!r} is the first"
+            )
+        return replace(
+            self, regions=table, tags=encode([" ".join(table.tags(name)) for name in names])
+        )
 
     def only_with_pictures(self) -> TranslationData:
         """The examples that have a picture."""
@@ -90,7 +120,18 @@ class TranslationData:
         hashed.update(self.picture_of.tobytes())
         return hashed.hexdigest()[:12]
 
+    def _tags(self, indices: Indices) -> Tokens | None:
+        if self.tags is None:
+            return None
+        rows = self.picture_of[indices].tolist()
+        return Tokens.pad([() if row == NO_PICTURE else self.tags[row] for row in rows], PAD_ID)
+
     def _regions(self, indices: Indices) -> Regions | None:
+        if self.regions is not None:
+            rows = self.picture_of[indices].tolist()
+            return self.regions.regions(
+                [None if row == NO_PICTURE else self.picture_names[row] for row in rows]
+            )
         if self.features is None:
             return None
         pictures = torch.from_numpy(self.picture_of[indices])
@@ -229,6 +270,7 @@ def encode(
         tokenizer.encode_all([pair.target for pair in pairs]),
         np.array(picture_of, dtype=np.int64),
         pictures,
+        picture_names=tuple(path.stem for path in paths),
     )
 
 

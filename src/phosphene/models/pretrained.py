@@ -136,6 +136,12 @@ class EfficientNetLite(VisualTeacher):
         logits = network._fc(network._dropout(features.mean((2, 3))))
         return VisualTrace(image, tuple(blocks), tuple(layers), logits)
 
+    def classify(
+        self, cells: Float[Tensor, "photo region feature"]
+    ) -> Float[Tensor, "photo region label"]:
+        """What the classifier says of cells of the last map, each by itself."""
+        return self.network._fc(cells)
+
     def fold(self) -> None:
         """Fold every batch normalisation into the convolution before it (evaluation mode only)."""
         network = self.network

@@ -124,6 +124,12 @@ class ResNet(VisualTeacher):
         logits = self.fc(self.avgpool(layers[-1]).flatten(1))
         return VisualTrace(image, tuple(blocks), tuple(layers), logits)
 
+    def classify(
+        self, cells: Float[Tensor, "photo region feature"]
+    ) -> Float[Tensor, "photo region label"]:
+        """What the classifier says of cells of the last map, each by itself."""
+        return self.fc(cells)
+
 
 def resnet50(side: int = 224, categories: int = 1000) -> ResNet:
     """ResNet-50 (He et al., 2016): 25,557,032 parameters, last map 2048 x 7 x 7 at 224 pixels."""
