@@ -213,7 +213,7 @@ WORDINGS: Final[dict[Use, dict[Form, dict[AnswerLanguage, tuple[str, ...]]]]] = 
             "en": ("which shape is {colour} ?", "what is the {colour} shape in the image ?"),
             "ja": (
                 "{colour} 図形 は どんな 形 です か",
-                "画像 の 中 の {colour} 図形 は 何 です か",
+                "画像 の {colour} 図形 は 何 です か",
             ),
             "hi": ("{oblique} रंग की आकृति कौन सी है ?", "चित्र में {colour} आकृति क्या है ?"),
         },

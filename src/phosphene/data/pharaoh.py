@@ -61,14 +61,11 @@ def parse_links(line: str, english: int, translated: int, place: str) -> Alignme
 
 def check_link(link: tuple[int, int], english: int, translated: int, place: str) -> None:
     """Refuse a link beyond the end of either sentence."""
-    for index, words, side in zip(
-        link, (english, translated), ("English", "translation"), strict=True
-    ):
-        if not 0 <= index < words:
-            raise InputError(
-                f"{place}: link {link[0]}-{link[1]}, but the {side} question has {words} words "
-                "(counted from 0)"
-            )
+    if not (0 <= link[0] < english and 0 <= link[1] < translated):
+        raise InputError(
+            f"{place}: link {link[0]}-{link[1]} is out of range: the English question has "
+            f"{english} words and its translation {translated}, counted from 0"
+        )
 
 
 def write_pharaoh(path: Path, alignments: Iterable[Alignment]) -> None:

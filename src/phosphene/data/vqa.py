@@ -64,7 +64,7 @@ Scoring = Callable[[int, int], float]
 
 
 def third(votes: int, people: int) -> float:
-    """``min(votes / 3, 1)``: an answer counts fully if three people gave it (Antol et al., 2015)."""
+    """``min(votes / 3, 1)``: an answer counts fully if three gave it (Antol et al., 2015)."""
     return min(votes / 3, 1.0)
 
 

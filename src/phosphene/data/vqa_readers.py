@@ -237,16 +237,16 @@ def _aligned_words(
     """
     words, links = [], set()
     for position, entry in enumerate(entries):
-        if not isinstance(entry, list) or len(entry) not in (1, 3) or not isinstance(entry[0], str):
-            raise InputError(
-                f"{place}: alignment {entry!r}; expected [word] or [word, word, index]"
-            )
-        words.append(entry[0])
-        if len(entry) == 1:
-            continue
-        _, word, index = entry
-        if not isinstance(word, str) or not isinstance(index, int):
-            raise InputError(f"{place}: alignment {entry!r}; expected [word, English word, index]")
+        match entry:
+            case [str(translated)]:
+                words.append(translated)
+                continue
+            case [str(translated), str(word), int(index)]:
+                words.append(translated)
+            case _:
+                raise InputError(
+                    f"{place}: alignment {entry!r}; expected [word] or [word, English word, index]"
+                )
         check_link((index, position), len(english), len(entries), place)
         same = [at for at, each in enumerate(english) if each.lower() == word.lower()]
         if not same:

@@ -23,8 +23,13 @@ from phosphene.data.lines import read_lines
 from phosphene.data.records import json_array
 from phosphene.data.vqa import Question, split_by_image, unique
 from phosphene.data.words import join_words
-from phosphene.data.world import questions as world
 from phosphene.data.world.lexicon import WORDS
+from phosphene.data.world.questions import (
+    answer_text,
+    paraphrase_count,
+    question_tokens,
+    questions,
+)
 from phosphene.data.world.splits import Part, Split, World
 
 Wordings = Literal["translated", "native", "test"]
@@ -78,7 +83,7 @@ def read_easy_vqa(
         asked, original = known[text]
         identifier = f"easy-vqa:{part}:{number}"
         rng = Random(f"wording/{seed}/{identifier}")
-        words = {
+        words: dict[str, tuple[str, ...]] = {
             language: _worded(asked, language, wordings, original, rng) for language in languages
         }
         found.append(
@@ -163,7 +168,7 @@ def daquar_by_photo(root: Path) -> dict[str, tuple[Question, ...]]:
 
 
 def world_questions(
-    scenes: World,
+    world: World,
     split: Split,
     part: Part,
     count: int,
@@ -179,26 +184,26 @@ def world_questions(
     """
     found = []
     for index in range(count):
-        scene = scenes.scene(split, index, part)
+        scene = world.scene(split, index, part)
         kinds = [thing.kind for thing in scene.things]
         kinds += [scene.person.kind] if scene.person is not None else []
         image_id = f"{split.value}:{part.value}:{index}"
-        for number, asked in enumerate(world.questions(scene), start=1):
+        for number, asked in enumerate(questions(scene), start=1):
             identifier = f"{image_id}:{number}"
-            rng = Random(f"wording/{scenes.seed}/{identifier}")
-            last = world.paraphrase_count(asked.form) - 1
+            rng = Random(f"wording/{world.seed}/{identifier}")
+            last = paraphrase_count(asked.form) - 1
             chosen = rng.randrange(last)
-            words = {}
+            words: dict[str, tuple[str, ...]] = {}
             for language in languages:
                 own = rng.randrange(last)
                 paraphrase = {"translated": chosen, "native": own, "test": last}[wordings]
-                words[language] = world.question_tokens(asked, language, paraphrase)
+                words[language] = question_tokens(asked, language, paraphrase)
             found.append(
                 Question(
                     id=identifier,
                     image_id=image_id,
                     text={each: join_words(words[each], each) for each in languages},
-                    answers={world.answer_text(asked.answer, answers): 1.0},
+                    answers={answer_text(asked.answer, answers): 1.0},
                     type=asked.type.value,
                     tags=tuple(WORDS["en"][kind].singular for kind in kinds),
                     words=words,

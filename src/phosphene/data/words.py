@@ -66,7 +66,8 @@ def _by_script(chunk: str) -> list[str]:
     """Runs of one script; every punctuation mark alone."""
     words: list[str] = []
     for script, run in groupby(chunk, key=_script):
-        words += list(run) if script == "punctuation" else ["".join(run)]
+        characters = list(run)
+        words += characters if script == "punctuation" else ["".join(characters)]
     return words
 
 
