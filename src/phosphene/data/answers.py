@@ -67,9 +67,10 @@ class AnswerVocabulary:
             raise InputError(f"{path}: expected a JSON array of answers, but: {error}") from error
         if not isinstance(answers, list) or not all(isinstance(each, str) for each in answers):
             raise InputError(f"{path}: expected a JSON array of answers")
+        first: dict[str, int] = {}
         for number, answer in enumerate(answers, start=1):
-            if answers.index(answer) != number - 1:
-                raise InputError(f"{path}, answer {number}: {answer!r} is there already")
+            if first.setdefault(answer, number) != number:
+                raise InputError(f"{path}, answer {number}: {answer!r} is answer {first[answer]}")
         return cls(tuple(answers))
 
     def save(self, path: Path) -> None:
