@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.core.types import Batch, Regions, Tokens
-from phosphene.nn.bert import BertEmbedding, BertEncoder, BertSizes, initialise_bert
+from phosphene.nn.bert import BertEmbedding, BertEncoder, BertSizes, Packing, initialise_bert
 from phosphene.nn.dropout import Dropout
 
 TEXT_TYPE, TAGS_TYPE = 0, 1
@@ -139,11 +139,11 @@ class RegionEmbedding(nn.Module):
         self.norm = nn.LayerNorm(sizes.hidden, sizes.norm_epsilon) if normalised else nn.Identity()
         self.dropout = Dropout(sizes.dropout)
 
-    def forward(
-        self, features: Float[Tensor, "batch region feature"]
-    ) -> Float[Tensor, "batch region hidden"]:
-        """Embed ``features``."""
-        return self.dropout(self.norm(self.projection(features.to(self.projection.weight.dtype))))
+    def forward(self, regions: Regions) -> Float[Tensor, "batch region hidden"]:
+        """Embed the features of ``regions``; where there is none, the row is zero."""
+        packing = Packing.of(regions.mask)
+        features = packing.pack(regions.features).to(self.projection.weight.dtype)
+        return packing.pad(self.dropout(self.norm(self.projection(features))))
 
 
 class VLEncoder(nn.Module):
@@ -203,7 +203,7 @@ class VLEncoder(nn.Module):
         given, expected = regions.features.shape[2], self.config.feature
         if given != expected:
             raise InputError(f"regions are {given} wide, the encoder was built for {expected}")
-        rows: Tensor = self.regions(regions.features)
+        rows: Tensor = self.regions(regions)
         return rows
 
     def _check_length(self, positions: Int[Tensor, "batch row"], ids: tuple[str, ...]) -> None:

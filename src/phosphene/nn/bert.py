@@ -3,12 +3,17 @@
 Source: Devlin et al., *BERT: Pre-training of Deep Bidirectional Transformers for Language
 Understanding* (2019), and its released code: layer normalisation after each residual sum, the
 exact GELU, dropout after the embeddings, on the attention weights and before each residual sum.
+
+Layers work on the real rows alone, one after another (:class:`Packing`); only attention needs
+them example by example. Padding costs next to nothing, so a batch may mix examples with and
+without a picture.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,6 +34,29 @@ class BertSizes:
     dropout: float
     attention_dropout: float
     norm_epsilon: float = 1e-12
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where the real rows of a padded batch stand."""
+
+    mask: Bool[Tensor, "batch row"]
+    places: Int[Tensor, " real"]
+    """Of each real row among all rows of the batch, counted through."""
+
+    @classmethod
+    def of(cls, mask: Bool[Tensor, "batch row"]) -> Packing:
+        """The packing of the rows where ``mask`` is true."""
+        return cls(mask, mask.flatten().nonzero().squeeze(1))
+
+    def pack(self, padded: Float[Tensor, "batch row width"]) -> Float[Tensor, "real width"]:
+        """The real rows, one after another."""
+        return padded.flatten(0, 1).index_select(0, self.places)
+
+    def pad(self, packed: Float[Tensor, "real width"]) -> Float[Tensor, "batch row width"]:
+        """The rows in place, zeros elsewhere."""
+        padded = packed.new_zeros(self.mask.numel(), packed.shape[1])
+        return padded.index_copy_(0, self.places, packed).unflatten(0, self.mask.shape)
 
 
 class BertEmbedding(nn.Module):
@@ -66,20 +94,34 @@ class BertSelfAttention(nn.Module):
         self.dropout = Dropout(sizes.attention_dropout)
 
     def forward(
-        self, rows: Float[Tensor, "batch row hidden"], mask: Bool[Tensor, "batch row"]
-    ) -> Float[Tensor, "batch row hidden"]:
-        """Every row attends to the rows where ``mask`` is true."""
-        split = self.query_key_value(rows).unflatten(-1, (3, self.heads, -1))
-        query, key, value = split.permute(2, 0, 3, 1, 4)
-        context = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=mask[:, None, None],
-            dropout_p=self.dropout.probability if self.training else 0.0,
-        )
-        output: Tensor = self.output(context.transpose(1, 2).flatten(2))
+        self, rows: Float[Tensor, "real hidden"], packing: Packing
+    ) -> Float[Tensor, "real hidden"]:
+        """Every row attends to the real rows of its example."""
+        padded = packing.pad(self.query_key_value(rows)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = padded.permute(2, 0, 3, 1, 4)
+        context = attend(query, key, value, packing.mask[:, None, None], self.dropout)
+        output: Tensor = self.output(packing.pack(context.transpose(1, 2).flatten(2)))
         return output
+
+
+def attend(
+    query: Float[Tensor, "batch head row width"],
+    key: Float[Tensor, "batch head row width"],
+    value: Float[Tensor, "batch head row width"],
+    mask: Bool[Tensor, "batch 1 1 row"],
+    dropout: Dropout,
+) -> Float[Tensor, "batch head row width"]:
+    """Attention with ``dropout`` on its weights, by PyTorch's fused kernel where there is one.
+
+    There is none for dropout on a CPU. A second derivative needs
+    ``torch.nn.attention.sdpa_kernel(SDPBackend.MATH)`` around the forward pass.
+    """
+    dropping = dropout.training and dropout.probability > 0
+    if dropping and query.device.type == "cpu":
+        scores = (query * query.shape[-1] ** -0.5) @ key.mT
+        return dropout(scores.masked_fill(~mask, -torch.inf).softmax(dim=-1)) @ value
+    probability = dropout.probability if dropping else 0.0
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=probability)
 
 
 class BertLayer(nn.Module):
@@ -95,10 +137,10 @@ class BertLayer(nn.Module):
         self.dropout = Dropout(sizes.dropout)
 
     def forward(
-        self, rows: Float[Tensor, "batch row hidden"], mask: Bool[Tensor, "batch row"]
-    ) -> Float[Tensor, "batch row hidden"]:
-        """Contextualise ``rows``; those outside ``mask`` are attended to by nobody."""
-        rows = self.attention_norm(rows + self.dropout(self.attention(rows, mask)))
+        self, rows: Float[Tensor, "real hidden"], packing: Packing
+    ) -> Float[Tensor, "real hidden"]:
+        """Contextualise ``rows``."""
+        rows = self.attention_norm(rows + self.dropout(self.attention(rows, packing)))
         changed = self.narrow(F.gelu(self.wide(rows)))
         normal: Tensor = self.feed_forward_norm(rows + self.dropout(changed))
         return normal
@@ -114,11 +156,15 @@ class BertEncoder(nn.Module):
     def forward(
         self, rows: Float[Tensor, "batch row hidden"], mask: Bool[Tensor, "batch row"]
     ) -> tuple[Float[Tensor, "batch row hidden"], ...]:
-        """The embedded ``rows`` and the states after every layer: ``layers + 1`` tensors."""
-        states = [rows]
+        """Embedded ``rows`` and the states after every layer: ``layers + 1`` tensors.
+
+        Rows outside ``mask`` are attended to by nobody, and zero in every tensor.
+        """
+        packing = Packing.of(mask)
+        states = [packing.pack(rows)]
         for layer in self.layers:
-            states.append(layer(states[-1], mask))
-        return tuple(states)
+            states.append(layer(states[-1], packing))
+        return tuple(packing.pad(state) for state in states)
 
 
 def initialise_bert(module: nn.Module) -> None:
@@ -136,5 +182,7 @@ __all__ = [
     "BertLayer",
     "BertSelfAttention",
     "BertSizes",
+    "Packing",
+    "attend",
     "initialise_bert",
 ]
