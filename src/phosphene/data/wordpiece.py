@@ -159,6 +159,22 @@ class WordPiece:
         """The segmentation: ``['un', '##seen', 'words']``."""
         return self._table.encode(text, add_special_tokens=False).tokens
 
+    def characters(self) -> list[int]:
+        """Ids of the pieces of one character, at the start of a word or inside."""
+        vocabulary = self._table.get_vocab()
+        return sorted(
+            index for piece, index in vocabulary.items() if len(piece.removeprefix(INSIDE)) == 1
+        )
+
+    def only(self, ids: Sequence[int]) -> WordPiece:
+        """The same tokenizer with some of its entries, numbered anew in the order of ``ids``.
+
+        Raises:
+            ValueError: a special entry is not among them.
+        """
+        pieces = [self._table.id_to_token(index) for index in ids]
+        return WordPiece(_table(pieces, self._table.normalizer))
+
 
 def _special(table: tokenizers.Tokenizer, name: str) -> int:
     index = table.token_to_id(name)

@@ -48,4 +48,23 @@ def uniform_matches(student_layers: int, teacher_layers: int) -> tuple[tuple[int
     return tuple((layer, step * layer) for layer in range(1, student_layers + 1))
 
 
-__all__ = ["HintRegressor", "uniform_matches"]
+def scaled_matches(
+    student_layers: int, teacher_layers: int, chosen: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """Student layers at the same relative depth as some of a teacher's, rounded up.
+
+    Equal depths match layer by layer (3, 6, 9 and 12 in cViL). Where several teacher layers fall
+    on one student layer, the deepest is kept.
+
+    Raises:
+        ValueError: a chosen layer is not between 1 and the teacher's depth.
+    """
+    for layer in chosen:
+        if not 1 <= layer <= teacher_layers:
+            raise ValueError(f"expected teacher layers in 1..{teacher_layers}, got {layer}")
+    return tuple(
+        {-(-layer * student_layers // teacher_layers): layer for layer in sorted(chosen)}.items()
+    )
+
+
+__all__ = ["HintRegressor", "scaled_matches", "uniform_matches"]
