@@ -54,7 +54,7 @@ def test_one_model_has_the_interval_of_its_items_and_equal_items_that_of_the_mod
 
 
 def test_both_kinds_of_chance_are_covered() -> None:
-    """Ten models and fifty items have effects of their own; items alone give too short intervals."""
+    """Models and items have effects of their own; an interval of items alone is too short."""
     rng = np.random.default_rng(3)
     both = items_alone = 0
     for number in range(80):

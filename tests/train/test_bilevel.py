@@ -1,13 +1,15 @@
-"""Learned weights: three routes to one gradient, exact resume, and what they are for."""
+"""Learned weights: every route to one gradient, exact resume, and what they are for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from tiny_distillation import (
+    LABELS,
     AnswerBatches,
     Answers,
     Attentive,
@@ -23,19 +25,18 @@ from tiny_distillation import (
 )
 from tiny_training import open_trainer
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, RuntimeConfig, seed_update
-from phosphene.train.bilevel import (
-    ROUTES,
-    Chance,
-    MetaGradient,
-    Situation,
-    Student,
-    check_processes,
-)
+from phosphene.core.types import Batch, Regions, Tokens
+from phosphene.data.views import views
+from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
+from phosphene.objectives.imitation import distillation
+from phosphene.train.bilevel import Chance, check_processes
 from phosphene.train.checkpoint import read_checkpoint
+from phosphene.train.meta_gradient import ROUTES, MetaGradient, Situation, Student
 from phosphene.train.stage import LookAheadConfig
 from phosphene.train.trainer import open_updater
 from phosphene.weighting.instance import ViewLosses
@@ -66,17 +67,22 @@ def situation(model: nn.Module, rate: float = 0.5, seed: int = 0) -> Situation:
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_three_routes_lead_to_one_gradient(dropout: float) -> None:
-    """The exact ones agree to rounding; differences over 0.02 to a ten-thousandth."""
+def test_all_routes_lead_to_one_gradient(dropout: float) -> None:
+    """The exact ones agree to rounding, differences as far as their steps allow."""
     found = {
         name: route(situation(student(dropout=dropout).double())) for name, route in ROUTES.items()
     }
     exact = found["create_graph"]
     size = float(exact.weights.abs().max())
     assert size > 1e-4
-    for name, tolerance in (("forward_mode", 1e-12), ("finite_differences", 1e-4)):
+    for name, tolerance in (
+        ("create_graph", 0.0),
+        ("forward_mode", 1e-12),
+        ("central_differences", 1e-5),
+        ("one_sided_differences", 1e-3),
+    ):
         assert found[name].loss == pytest.approx(exact.loss, rel=1e-12)
-        assert (found[name].weights - exact.weights).abs().max() < tolerance * size, name
+        assert (found[name].weights - exact.weights).abs().max() <= tolerance * size, name
 
 
 @pytest.mark.parametrize("name", ROUTES)
@@ -96,6 +102,56 @@ def test_a_gradient_is_what_moving_a_weight_does(name: str) -> None:
         moved[example, view] = 1e-4
         slope = looked_ahead(here.weights + moved) - looked_ahead(here.weights - moved)
         assert float(gradient[example, view]) == pytest.approx(slope / 2e-4, rel=1e-3)
+
+
+def test_an_encoder_of_words_and_regions_takes_every_route() -> None:
+    """Its packed rows, dropout and attention have both derivatives."""
+    config = VLEncoderConfig(
+        vocab=20, cls_id=2, sep_id=3, layers=2, hidden=8, inner=12, heads=2, feature=3
+    )
+    seed_update(1)
+    encoder = VLEncoder(config).double()
+    head = torch.randn(8, LABELS, dtype=torch.double)
+    regions = Regions(torch.rand(3, 2, 3).double(), torch.tensor([[1, 1], [1, 0], [0, 0]]).bool())
+    batch = Batch(("a", "b", "c"), Tokens.pad([[5, 6], [7], []]), regions=regions)
+    taught = torch.randn(3, 3, LABELS, dtype=torch.double)
+
+    def situated() -> Situation:
+        seed_update(2)
+        chance = Chance(torch.device("cpu"))
+
+        def imitated() -> Tensor:
+            with sdpa_kernel(SDPBackend.MATH):
+                logits = [encoder(view).cls @ head for view in views(batch)]
+            return torch.stack(
+                [distillation(o, t, 2.0) for o, t in zip(logits, taught.unbind(1), strict=True)], 1
+            )
+
+        def again() -> Tensor:
+            with chance.again():
+                return imitated()
+
+        def meta_loss() -> Tensor:
+            with sdpa_kernel(SDPBackend.MATH):
+                return (encoder(batch).cls @ head).square().mean()
+
+        weights = torch.full((3, 3), 0.5, dtype=torch.double).requires_grad_()
+        now = ViewLosses({}, imitated())
+        student_parts = Student({"encoder": encoder})
+        return Situation(student_parts, now, weights, 0.01, again, chance_of(meta_loss))
+
+    def chance_of(compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        def work() -> Tensor:
+            seed_update(9)
+            return compute()
+
+        return work
+
+    found = {name: route(situated()).weights for name, route in ROUTES.items()}
+    exact = found.pop("create_graph")
+    for name, gradient in found.items():
+        tolerance = 1e-11 if name == "forward_mode" else 1e-2
+        assert (gradient - exact).norm() < tolerance * exact.norm(), name
 
 
 def test_one_parameter_by_hand() -> None:
@@ -125,8 +181,8 @@ def test_one_parameter_by_hand() -> None:
         found: MetaGradient = route(here)
         assert found.loss == pytest.approx(0.5)
         assert found.weights.tolist() == [
-            pytest.approx([-0.05, 0, 0]),
-            pytest.approx([0.1, 0, 0]),
+            pytest.approx([-0.05, 0, 0], rel=1e-3),
+            pytest.approx([0.1, 0, 0], rel=1e-3),
         ], name
 
 
@@ -144,7 +200,7 @@ def test_looking_ahead_leaves_student_statistics_and_chance_alone() -> None:
 def test_a_meta_loss_that_nothing_moves_has_no_gradient() -> None:
     here = situation(student().double())
     flat = replace(here, meta_loss=lambda: 0.0 * next(here.student.parameters()).sum())
-    for route in (ROUTES["forward_mode"], ROUTES["finite_differences"]):
+    for route in ROUTES.values():
         assert not route(flat).weights.any()
 
 
@@ -159,10 +215,12 @@ def test_fused_attention_is_written_out_where_it_has_to_be(route: str) -> None:
         updater = open_updater(stage, CPU)
         for update in range(1, 4):
             updater(update, answers(8, update), 0.01)
-        weights.append(state(teacher))
+        weights.append(torch.cat([p.detach().flatten() for p in teacher.parameters()]))
         assert model.seen == 9  # three views, three updates
-    for name, value in weights[0].items():
-        torch.testing.assert_close(weights[1][name], value, rtol=1e-3, atol=1e-5)
+    before = torch.cat([p.detach().flatten() for p in learner().parameters()])
+    # Adam makes as much of a small gradient, and of its rounding, as of a large one.
+    tolerance = 0.2 if "differences" in route else 0.03
+    assert (weights[1] - weights[0]).norm() < tolerance * (weights[0] - before).norm()
 
 
 def test_the_student_goes_down_with_the_weights_that_were_just_learned() -> None:
@@ -224,9 +282,7 @@ def test_a_learner_turns_away_from_a_teacher_that_is_wrong(tmp_path: Path) -> No
     wrong = data.teacher.clone()
     wrong[:, 1] = -4 * data.teacher[:, 0]
     model, teacher = student(), learner()
-    stage = learned_stage(
-        model, teacher, 120, LookAheadConfig(learning_rate=0.02, rate_factor=50.0)
-    )
+    stage = learned_stage(model, teacher, 60, LookAheadConfig(learning_rate=0.05, rate_factor=50.0))
     batches = AnswerBatches(Answers(data.views, data.labels, wrong), 8, seed=1)
     open_trainer(tmp_path).fit(replace(stage, batches=batches))
     both, image, text = teacher(wrong.softmax(-1)).mean(0).tolist()
@@ -278,7 +334,7 @@ def test_a_run_broken_off_anywhere_ends_with_the_same_bits(tmp_path: Path) -> No
         stage = learned_stage(
             student(dropout=0.2),
             learner(),
-            30,
+            20,
             LookAheadConfig(route="forward_mode", every_updates=2, rate_factor=30.0),
         )
         assert stage.look_ahead is not None
@@ -289,16 +345,16 @@ def test_a_run_broken_off_anywhere_ends_with_the_same_bits(tmp_path: Path) -> No
         )
 
     run(tmp_path / "whole", None)
-    for updates in (7, 12):
+    for calls_until in (7, 12):
         with pytest.raises(StoppedError):
-            run(tmp_path / "broken", updates)
+            run(tmp_path / "broken", calls_until)
     run(tmp_path / "broken", None)
     logs = [RunLog(tmp_path / name / "log.jsonl") for name in ("whole", "broken")]
     shown = [
         [{k: v for k, v in event.items() if k not in TIMES} for event in log.events()]
         for log in logs
     ]
-    assert shown[0] == shown[1] and shown[0][-1]["update"] == 30
+    assert shown[0] == shown[1] and shown[0][-1]["update"] == 20
     final = Path("checkpoints") / "distil" / "final"
     whole, resumed = (read_checkpoint(tmp_path / name / final) for name in ("whole", "broken"))
     assert whole.tensors.keys() == resumed.tensors.keys()

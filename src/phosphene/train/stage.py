@@ -62,7 +62,9 @@ class LookAheadConfig(Frozen):
     rate_factor: float = Field(default=1.0, gt=0)
     """The look-ahead's step is the student's learning rate times this. Paper: 1, of a plain
     gradient step, which is much shorter than one of Adam at the same rate."""
-    route: Literal["create_graph", "forward_mode", "finite_differences"] = "finite_differences"
+    route: Literal[
+        "create_graph", "forward_mode", "central_differences", "one_sided_differences"
+    ] = "one_sided_differences"
     """How the gradient is computed. The first two are exact, the last one is the fastest."""
 
 
