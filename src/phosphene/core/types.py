@@ -12,6 +12,7 @@ length     positions of either sentence
 region     visual positions: cells of a feature map, or detected boxes (``P``)
 memory     positions the decoder attends to: ``source``, or ``source + region``
 row        positions of a vision-language encoder: CLS, text, SEP, tags, SEP, regions
+real       the rows of a whole batch that are no padding, one after another
 vocab      entries of the joint vocabulary
 hidden     width of the translator (``d``)
 head       attention heads
