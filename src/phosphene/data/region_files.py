@@ -119,7 +119,7 @@ def _matrix(arrays: Mapping[str, Tensor], key: str, place: str) -> Tensor:
 
 def _read_npz(path: Path) -> tuple[dict[str, Tensor], Words]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
             # Other entries (dictionaries of bottom-up-attention.pytorch) would need pickle.
             known = {_ALIASES.get(key, key): key for key in file.files}
             arrays = {key: torch.from_numpy(file[known[key]]) for key in _ARRAYS if key in known}

@@ -9,6 +9,8 @@ import base64
 import json
 from binascii import Error as Base64Error
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, final
 
@@ -21,6 +23,18 @@ from phosphene.core.errors import InputError
 from phosphene.data.lines import read_lines
 
 _LONGEST_ID = 4096
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Where a row is. A JSON map may leave rows out, so it tells neither number nor end."""
+
+    start: int
+    number: int | None = None
+    end: int | None = None
+
+    def __str__(self) -> str:
+        return f"byte {self.start:,}" if self.number is None else f"row {self.number}"
 
 
 @final
@@ -63,47 +77,45 @@ class PictureRows:
             KeyError: no row has this id.
             InputError: there is another row at its offset.
         """
-        number, start, end = self._rows[name]
+        row = self._rows[name]
         with self.path.open("rb") as file:
-            file.seek(start)
-            content = file.read(end - start).rstrip(b"\r\n")
-        columns = content.split(b"\t")
-        if b"\n" in content or columns[0] != name.encode():
-            raise self._misfit(f"row {number} ({name}) is not at byte {start:,}")
-        place = f"{self.path}, row {number} ({name})"
+            file.seek(row.start)
+            content = file.readline()
+        columns = content.rstrip(b"\r\n").split(b"\t")
+        whole = row.end is None or row.start + len(content) == row.end
+        if not whole or columns[0] != name.encode():
+            raise self._misfit(f"{row} is not that of {name!r}, or its end is not where they say")
+        place = f"{self.path}, {row} ({name})"
         try:
             return place, [column.decode() for column in columns[1:]]
         except UnicodeDecodeError as error:
             raise InputError(f"{place}: not valid UTF-8") from error
 
-    def _index(self, file: BinaryIO) -> dict[str, tuple[int, int, int]]:
-        """Number (from 1), first byte and end of every row by id."""
+    def _index(self, file: BinaryIO) -> dict[str, _Row]:
         if self._offsets is not None and self._offsets.suffix == ".json":
-            found = self._json_offsets(self._offsets)
-        else:
-            starts = self._line_starts(file)
-            found = [(self._id_at(file, start, row), start) for row, start in enumerate(starts, 1)]
-        rows: dict[str, tuple[int, int, int]] = {}
-        ends = [start for _, start in found[1:]] + [self._size]
-        for number, ((name, start), end) in enumerate(zip(found, ends, strict=True), start=1):
+            return {name: _Row(start) for name, start in self._json_offsets(self._offsets).items()}
+        rows: dict[str, _Row] = {}
+        starts = self._line_starts(file)
+        for number, (start, end) in enumerate(pairwise([*starts, self._size]), start=1):
+            name = self._id_at(file, start, number)
             if name in rows:
                 raise InputError(
-                    f"{self.path}, row {number}: {name!r} stands in row {rows[name][0]} already"
+                    f"{self.path}, row {number}: {name!r} stands in {rows[name]} already"
                 )
-            rows[name] = (number, start, end)
+            rows[name] = _Row(start, number, end)
         return rows
 
-    def _json_offsets(self, path: Path) -> list[tuple[str, int]]:
+    def _json_offsets(self, path: Path) -> dict[str, int]:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: expected JSON of id to byte offset, but: {error}") from error
         if not isinstance(found, dict) or not all(type(start) is int for start in found.values()):
             raise InputError(f"{path}: expected JSON of id to byte offset")
-        ordered = sorted(found.items(), key=lambda item: item[1])
-        if ordered and not 0 <= ordered[0][1] <= ordered[-1][1] < self._size:
-            raise self._misfit(f"{ordered[-1][0]!r} is at byte {ordered[-1][1]:,}")
-        return ordered
+        for name, start in found.items():
+            if not 0 <= start < self._size:
+                raise self._misfit(f"{name!r} is at byte {start:,}")
+        return found
 
     def _line_starts(self, file: BinaryIO) -> list[int]:
         if self._offsets is None:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from pydantic import Field
 from torch import Tensor
 
 from phosphene.core.config import Frozen
@@ -39,13 +40,18 @@ _CROP_SIDE: Final = 32
 
 
 class TagRule(Frozen):
-    """How the classes of cells become the tags of a picture."""
+    """How the classes of cells become the tags of a picture.
 
-    per_cell: int = 2
+    Chosen on the 242 validation photos of Multi30K: with EfficientNet-Lite0 at 224 pixels 18 % of
+    the tags stand in the English caption (a breed where it says *dog* included; ten tags: 15 %),
+    and 89 % of the photos with a dog are tagged with one (12 % of the others).
+    """
+
+    per_cell: int = Field(default=2, ge=1)
     """A cell votes for so many classes, with their probabilities."""
-    least: float = 0.1
+    least: float = Field(default=0.3, ge=0, le=1)
     """A class less probable than this gets no vote from a cell."""
-    most: int = 10
+    most: int = Field(default=5, ge=1)
     """At most so many tags, those with the most votes."""
 
 
@@ -120,8 +126,8 @@ def world_regions(teacher: VisualTeacher, scenes: Mapping[str, Scene]) -> dict[s
     """Regions of drawn scenes by name: the teacher's look at each box, and what is in it.
 
     Every box is cut out, scaled to 32 pixels and shown to the teacher by itself; its feature is
-    the mean of the last map. On boxes pooled from the map of the whole picture a linear probe
-    tells fewer kinds apart (.94 against .99), and the pass costs four times as much.
+    the mean of the last map. A linear probe tells .99 of the kinds by it, and .94 by boxes pooled
+    from the last two maps of the whole picture, whose pass costs as much as four boxes.
 
     Args:
         teacher: a network trained on the world.
