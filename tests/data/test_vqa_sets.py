@@ -149,8 +149,7 @@ def test_the_world_asks_in_three_languages() -> None:
 @pytest.mark.pretrained
 @pytest.mark.skipif(find_spec("easy_vqa") is None, reason="easy-vqa is not installed")
 def test_real_easy_vqa_needs_no_picture_for_two_thirds() -> None:
-    train = read_easy_vqa("train", ("en", "ja"))
-    test = read_easy_vqa("test", ("en", "ja"))
+    train, test = read_easy_vqa("train"), read_easy_vqa("test")
     assert (len(train), len(test)) == (38_575, 9_673)
     assert len({each.text["en"] for each in train}) == 107
     assert {each.text["en"] for each in test} <= {each.text["en"] for each in train}
