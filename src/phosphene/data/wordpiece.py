@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Final, final
 
 import tokenizers
+from pydantic import ConfigDict
 from tokenizers import models, normalizers, pre_tokenizers
 
+from phosphene.core.config import Frozen, parse_settings
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.data.text import WORD_END, learn_merges
@@ -183,6 +185,17 @@ class WordPiece:
         return WordPiece(tokenizers.Tokenizer.from_str(json.dumps(table)))
 
 
+class _TokenizerJson(Frozen):
+    """What ``tokenizer_config.json`` says about a ``vocab.txt``; other keys are not looked at."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    do_lower_case: bool = True
+    strip_accents: bool | None = None
+    """``None``: as ``do_lower_case``."""
+    tokenize_chinese_chars: bool = True
+
+
 def _special(table: tokenizers.Tokenizer, name: str) -> int:
     index = table.token_to_id(name)
     if index is None:
@@ -215,13 +228,14 @@ def _read_vocabulary(path: Path) -> tokenizers.Tokenizer:
 
 def _read_normalizer(path: Path) -> normalizers.BertNormalizer:
     try:
-        config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except json.JSONDecodeError as error:
         raise ValueError(f"{path.name} beside it is not JSON: {error}") from error
+    config = parse_settings(_TokenizerJson, values, str(path))
     return normalizers.BertNormalizer(
-        lowercase=config.get("do_lower_case", True),
-        strip_accents=config.get("strip_accents"),
-        handle_chinese_chars=config.get("tokenize_chinese_chars", True),
+        lowercase=config.do_lower_case,
+        strip_accents=config.strip_accents,
+        handle_chinese_chars=config.tokenize_chinese_chars,
     )
 
 

@@ -169,16 +169,16 @@ def hugging_face_names(name: str) -> Iterator[str]:
 
 
 def _join(bert: Bert, names: tuple[str, ...], shape: torch.Size) -> Tensor:
+    expected = [shape[0] // len(names), *shape[1:]]
     for name in names:
         if name not in bert.weights:
             raise InputError(f"{bert.origin}: weights of another network: {name} is missing")
-    stacked = torch.cat([bert.weights[name].float() for name in names])
-    if stacked.shape != shape:
-        raise InputError(
-            f"{bert.origin}: {' + '.join(names)} has shape {list(stacked.shape)}, expected "
-            f"{list(shape)} as config.json says"
-        )
-    return stacked
+        found = list(bert.weights[name].shape)
+        if found != expected:
+            raise InputError(
+                f"{bert.origin}: {name} has shape {found}, expected {expected} as config.json says"
+            )
+    return torch.cat([bert.weights[name].float() for name in names])
 
 
 def _read_folder(folder: Path) -> Bert:
@@ -206,7 +206,7 @@ def _read_folder(folder: Path) -> Bert:
         "dropout": sizes.hidden_dropout_prob,
         "attention_dropout": sizes.attention_probs_dropout_prob,
         "norm_epsilon": sizes.layer_norm_eps,
-        "feature": 0 if projection is None else projection.shape[1],
+        "feature": 0 if projection is None else projection.shape[-1],
         "region_norm": projection is None or "LayerNorm.weight" in weights,
     }
     config = parse_settings(VLEncoderConfig, values, str(folder / "config.json"))
