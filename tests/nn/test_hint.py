@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from phosphene.nn.hint import HintRegressor, uniform_matches
+from phosphene.nn.hint import HintRegressor, scaled_matches, uniform_matches
 from phosphene.objectives.imitation import hint
 
 
@@ -35,3 +35,27 @@ def test_a_linear_teacher_can_be_reached() -> None:
         loss.backward()
         optimizer.step()
     assert loss < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "chosen", "matches"),
+    [
+        (12, 12, (3, 6, 9, 12), ((3, 3), (6, 6), (9, 9), (12, 12))),
+        (6, 12, (3, 6, 9, 12), ((2, 3), (3, 6), (5, 9), (6, 12))),
+        (4, 12, (12, 3, 6, 9), ((1, 3), (2, 6), (3, 9), (4, 12))),
+        (2, 12, (3, 6, 9, 12), ((1, 6), (2, 12))),
+        (1, 2, (2,), ((1, 2),)),
+    ],
+)
+def test_chosen_layers_at_the_same_depth(
+    student: int,
+    teacher: int,
+    chosen: tuple[int, ...],
+    matches: tuple[tuple[int, int], ...],
+) -> None:
+    assert scaled_matches(student, teacher, chosen) == matches
+
+
+def test_chosen_layers_exist() -> None:
+    with pytest.raises(ValueError, match=r"expected teacher layers in 1\.\.12, got 13"):
+        scaled_matches(12, 12, (3, 13))

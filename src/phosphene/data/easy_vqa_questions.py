@@ -14,6 +14,7 @@ and -े before रंग in the oblique; लाल, स्लेटी and फ�
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 from phosphene.data.words import join_words
@@ -240,6 +241,7 @@ def every_question() -> tuple[Asked, ...]:
     )
 
 
+@cache
 def wording(asked: Asked, language: AnswerLanguage, use: Use, number: int) -> tuple[str, ...]:
     """The words of one wording, counted from 0 and from the beginning again after the last."""
     wordings = WORDINGS[use][asked.form][language]

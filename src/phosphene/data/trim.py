@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from string import printable
 
-from phosphene.data.wordpiece import WordPiece
+from phosphene.data.wordpiece import INSIDE, SPECIAL_PIECES, WordPiece
 
 
 def used_ids(
-    encode: Callable[[str], Sequence[int]],
-    texts: Iterable[str],
-    always: Iterable[int] = (),
-    min_count: int = 1,
+    encode: Callable[[str], Sequence[int]], texts: Iterable[str], *, min_count: int = 1
 ) -> tuple[int, ...]:
     """The vocabulary entries that occur in some texts, in ascending order.
 
@@ -26,19 +24,16 @@ def used_ids(
         encode: a text to the ids of its pieces.
         texts: everything that the student will read: its questions, the tags, the English words
             that code-mixing puts in.
-        always: ids that are kept anyhow, such as those of the special entries.
         min_count: occurrences below which an entry is dropped.
     """
     counts = Counter(index for text in texts for index in encode(text))
-    return tuple(
-        sorted({*always, *(index for index, count in counts.items() if count >= min_count)})
-    )
+    return tuple(sorted(index for index, count in counts.items() if count >= min_count))
 
 
 def trim(
     tokenizer: WordPiece, texts: Iterable[str], min_count: int = 1
 ) -> tuple[WordPiece, tuple[int, ...]]:
-    """Keep the word pieces of ``texts``, the special entries and all single characters.
+    """Keep the word pieces of ``texts``, every single character in them or in ASCII, the specials.
 
     Words whose pieces are all kept are cut as before (word pieces are taken greedily, the longest
     first, and no longer piece can appear); others into shorter pieces, at worst into characters.
@@ -47,14 +42,14 @@ def trim(
         The smaller tokenizer, and for each of its entries the id it had: the rows to take from an
         embedding, ``embedding.weight[list(ids)]``.
     """
-    special = (
-        tokenizer.pad_id,
-        tokenizer.unk_id,
-        tokenizer.cls_id,
-        tokenizer.sep_id,
-        tokenizer.mask_id,
-    )
-    ids = used_ids(tokenizer.encode, texts, (*special, *tokenizer.characters()), min_count)
+    entries = tokenizer.entries()
+    used = used_ids(tokenizer.encode, texts, min_count=min_count)
+    known = set(printable).union(*(entries[index].removeprefix(INSIDE) for index in used))
+    characters = [
+        index for index, piece in enumerate(entries) if piece.removeprefix(INSIDE) in known
+    ]
+    special = [index for index, piece in enumerate(entries) if piece in SPECIAL_PIECES]
+    ids = tuple(sorted({*used, *characters, *special}))
     return tokenizer.only(ids), ids
 
 

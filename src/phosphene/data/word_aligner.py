@@ -12,6 +12,7 @@ of any other tool, are read by :mod:`phosphene.data.pharaoh`.
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -95,16 +96,15 @@ class TranslationTable:
     ) -> TranslationTable:
         """Expectation maximisation over ``(source words, target words)`` and their counts."""
         kinds: dict[tuple[str | None, str], int] = {}
-        link_kind: list[int] = []
-        link_prior: list[float] = []
-        link_slot: list[int] = []
-        slot_weight: list[int] = []
+        # One entry for every possible link of the corpus, as compact as numpy has them.
+        link_kind, link_slot, slot_weight = array("q"), array("q"), array("q")
+        link_prior = array("d")
         for (source, target), count in counted.items():
             prior = position_prior(len(source), len(target), tension, null)
             for j, word in enumerate(target):
                 for i, origin in enumerate((None, *source)):
                     link_kind.append(kinds.setdefault((origin, word), len(kinds)))
-                    link_prior.append(float(prior[i, j]))
+                    link_prior.append(prior[i, j])
                     link_slot.append(len(slot_weight))
                 slot_weight.append(count)
         origins: dict[str | None, int] = {}
@@ -116,7 +116,8 @@ class TranslationTable:
             score = table[kind] * weighted_prior
             posterior = score / np.bincount(slot, score)[slot] * weight[slot]
             expected = np.bincount(kind, posterior)
-            table = expected / np.bincount(origin_of, expected)[origin_of]
+            total = np.bincount(origin_of, expected)[origin_of]
+            table = np.divide(expected, total, out=np.zeros_like(expected), where=total > 0)
         return cls(dict(zip(kinds, table.tolist(), strict=True)), tension, null)
 
     def best_links(self, source: Words, target: Words) -> Alignment:

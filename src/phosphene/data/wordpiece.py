@@ -161,12 +161,10 @@ class WordPiece:
         """The segmentation: ``['un', '##seen', 'words']``."""
         return self._table.encode(text, add_special_tokens=False).tokens
 
-    def characters(self) -> list[int]:
-        """Ids of the pieces of one character, at the start of a word or inside."""
+    def entries(self) -> list[str]:
+        """The vocabulary in the order of its ids."""
         vocabulary = self._table.get_vocab()
-        return sorted(
-            index for piece, index in vocabulary.items() if len(piece.removeprefix(INSIDE)) == 1
-        )
+        return sorted(vocabulary, key=vocabulary.__getitem__)
 
     def only(self, ids: Sequence[int]) -> WordPiece:
         """The same tokenizer with some of its entries, numbered anew in the order of ``ids``.
@@ -174,8 +172,17 @@ class WordPiece:
         Raises:
             ValueError: a special entry is not among them.
         """
-        pieces = [self._table.id_to_token(index) for index in ids]
-        return WordPiece(_table(pieces, self._table.normalizer))
+        entries = self.entries()
+        vocabulary = {entries[index]: new for new, index in enumerate(ids)}
+        table = json.loads(self._table.to_str())
+        table["model"]["vocab"] = vocabulary
+        table["post_processor"] = None
+        table["added_tokens"] = [
+            {**token, "id": vocabulary[token["content"]]}
+            for token in table["added_tokens"]
+            if token["content"] in vocabulary
+        ]
+        return WordPiece(tokenizers.Tokenizer.from_str(json.dumps(table)))
 
 
 class _TokenizerJson(Frozen):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import groupby
 from typing import Final
 
@@ -31,6 +32,7 @@ def split_words(text: str, language: str) -> tuple[str, ...]:
     return tuple(part for word in words for part in _without_clitic(word))
 
 
+@lru_cache(maxsize=1 << 16)
 def join_words(words: tuple[str, ...], language: str) -> str:
     """Running text of ``words``: joined as the language is written, punctuation attached."""
     if language in UNSPACED:
