@@ -101,16 +101,19 @@ def train(
 def translate(
     run: Run,
     file: Annotated[str, typer.Argument(help="A text file, or - for standard input.")] = "-",
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of pictures; lines are sentence, tab, file name.")
+    ] = None,
     beam: Annotated[int, typer.Option(min=1, help="Beam width; 1 is greedy.")] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Translate: a line in, a line out, order kept. No picture is needed.
+    """Translate: a line in, a line out, order kept. Image-free models need no picture.
 
     Example: echo 'a dog runs .' | phosphene translate runs/image-free
     """
-    from phosphene.serve.engine import translate_stream
+    from phosphene.serve.stream import translate_stream
 
-    for line in translate_stream(run, file, beam=beam):
+    for line in translate_stream(run, file, beam=beam, images=images, remark=_remark):
         if as_json:
             typer.echo(json.dumps(line.record(), ensure_ascii=False))
         else:
@@ -124,6 +127,7 @@ def evaluate(
         str | None, typer.Option(help="A test split; all of them if not given.")
     ] = None,
     baseline: Annotated[Path | None, typer.Option(help="Another run, to compare with.")] = None,
+    meteor: Annotated[bool, typer.Option(help="Also METEOR 1.5 (Java, extra meteor).")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a finished run on its test splits, beside a baseline run if one is given.
@@ -133,7 +137,7 @@ def evaluate(
     from phosphene.recipes.launch import evaluate_run
     from phosphene.report.tables import to_text
 
-    record, tables = evaluate_run(run, split, baseline)
+    record, tables = evaluate_run(run, split, baseline, with_meteor=meteor)
     if as_json:
         _print_json(record)
     else:
@@ -210,6 +214,10 @@ def main() -> NoReturn:
 def _fail(error: Exception, code: int) -> NoReturn:
     typer.echo(f"phosphene: {' '.join(str(error).split())}", err=True)
     sys.exit(code)
+
+
+def _remark(line: str) -> None:
+    typer.echo(f"phosphene: {line}", err=True)
 
 
 def _use_data(root: Path | None) -> None:

@@ -189,8 +189,8 @@ def test_a_missing_or_damaged_file_is_named(folder: Path, name: str) -> None:
     ("change", "message"),
     [
         ({"kind": "classifier"}, "this is not a translator"),
-        ({"layers": 2}, "not the weights of config.json"),
-        ({"hidden": 32}, "not the weights of config.json"),
+        ({"layers": 2}, "not the weights of the configuration"),
+        ({"hidden": 32}, "not the weights of the configuration"),
         ({"heads": 3}, "not a model configuration"),
         ({"colour": 1}, "not a model configuration"),
     ],
@@ -208,7 +208,7 @@ def test_a_configuration_that_does_not_fit_is_named(
 
 def test_a_configuration_that_is_no_object_is_refused(folder: Path) -> None:
     (folder / "config.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(InputError, match="this is not a translator"):
+    with pytest.raises(InputError, match=r"config\.json: not a model configuration"):
         load_translator(folder)
 
 

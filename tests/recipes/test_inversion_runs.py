@@ -22,7 +22,7 @@ from phosphene.recipes.inversion_mmt import train
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings, System
 from phosphene.recipes.launch import evaluate_run, train_run
 from phosphene.recipes.plan import plan
-from phosphene.serve.engine import open_engine
+from phosphene.serve.engine import Request, open_engine
 from phosphene.train.stage import Finished, Stage
 from phosphene.train.trainer import Trainer
 
@@ -85,6 +85,7 @@ def test_every_system_leaves_a_complete_run_folder(folder: Path, system: System)
         "config.json",
         "model.safetensors",
         "tokenizer.json",
+        *(["vision.json", "vision.safetensors"] if system in NEEDS_PICTURES else []),
     ]
     weights = load_file(run / "model" / "model.safetensors")
     parts = {name.split(".")[0] for name in weights}
@@ -149,7 +150,9 @@ def test_the_exported_model_translates_as_it_was_scored(folder: Path, system: Sy
     engine = open_engine(run, settings().search)
     for split in read_results(run).splits:
         sources = [line.source for line in split.lines]
-        spoken = [found.translation for found in engine.translate(sources)]
+        spoken = [
+            found.translation for found in engine.translate([Request(line) for line in sources])
+        ]
         assert spoken == [line.hypothesis for line in split.lines]
 
 
@@ -180,6 +183,18 @@ def test_a_run_is_compared_with_its_baseline(folder: Path) -> None:
     assert titles[0] == "Scores"
     assert any("against text_only" in title for title in titles[1:])
     json.dumps(record)
+
+
+def test_meteor_stands_beside_the_other_scores_or_says_why_not(folder: Path) -> None:
+    without, _ = evaluate_run(folder / "text_only", None, None)
+    record, tables = evaluate_run(folder / "text_only", None, None, with_meteor=True)
+    assert record["text_only"]["splits"].keys() == without["text_only"]["splits"].keys()
+    for name, split in record["text_only"]["splits"].items():
+        *others, last = split["scores"]
+        assert others == without["text_only"]["splits"][name]["scores"]
+        assert last["name"].startswith("METEOR 1.5")
+        assert last.get("signature") or last["reason"]
+    assert any(str(row[1]).startswith("METEOR") for row in tables[0].rows)
 
 
 def test_the_plan_names_stages_terms_and_frozen_teachers(folder: Path) -> None:

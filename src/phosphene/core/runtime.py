@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import resource
 import sys
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar
@@ -114,6 +115,12 @@ class Runtime:
             f"{kind}, {self.processes} process(es), {self.config.precision}, "
             f"torch {torch.__version__}, python {platform.python_version()}"
         )
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has held at once: the machine's, not a GPU's."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def seed_update(seed: int, *path: int) -> None:

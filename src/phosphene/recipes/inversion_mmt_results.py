@@ -12,7 +12,7 @@ from phosphene.data.corpus import Corpus
 from phosphene.evaluate.features import feature_scores
 from phosphene.evaluate.system import Results, SplitResult, System, score_split, with_photo_subsets
 from phosphene.evaluate.world import world_judge
-from phosphene.models.folder import save_translator
+from phosphene.models.folder import Vision, save_translator
 from phosphene.models.translator import Translator, TranslatorConfig, build_generator
 from phosphene.nn.visual import VisualTeacher
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings
@@ -66,10 +66,13 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
     return Results(settings.system, system.language, signature, tuple(splits))
 
 
-def export(trained: Trained, folder: Path) -> None:
+def export(trained: Trained, settings: Settings, folder: Path) -> None:
     """What inference needs. The released code saves no generator: it meets a new one."""
     made, config = trained.model.generator, trained.config.generator
     if made is not None and config is not None and config.released:
         seed_update(0)
         made.load_state_dict(build_generator(trained.config.hidden, config).state_dict())
-    save_translator(folder, trained.model, trained.config, trained.corpus.tokenizer)
+    vision = None
+    if settings.system in NEEDS_PICTURES and trained.teacher is not None:
+        vision = Vision(settings.teacher, trained.teacher)
+    save_translator(folder, trained.model, trained.config, trained.corpus.tokenizer, vision)

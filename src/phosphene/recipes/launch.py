@@ -10,9 +10,11 @@ from typing import Any
 from phosphene.core.config import Frozen, read_settings
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
-from phosphene.core.runtime import Runtime
+from phosphene.core.runtime import Runtime, peak_memory_bytes
+from phosphene.evaluate.meteor import MeteorUnavailable, meteor
 from phosphene.evaluate.results import read_results, results_record, write_results
-from phosphene.evaluate.system import Results
+from phosphene.evaluate.score import Score, Unavailable
+from phosphene.evaluate.system import Results, SplitResult
 from phosphene.recipes import config_path, load_recipe
 from phosphene.recipes.present import comparison_tables, cost_table, results_table, run_report
 from phosphene.report.model import Table
@@ -45,9 +47,10 @@ def train_run(
             return read_results(folder)
         trained = module.train(Trainer(folder, runtime, log, settings.seed), settings)
         if runtime.is_main:
-            module.export(trained, folder / "model")
+            module.export(trained, settings, folder / "model")
         results: Results = module.evaluate(trained, settings, log)
         if runtime.is_main:
+            log.event("run", 0, "memory", peak_bytes=peak_memory_bytes())
             write_results(folder, results)
             _write_report(folder, recipe, settings, results)
         return results
@@ -56,9 +59,15 @@ def train_run(
 
 
 def evaluate_run(
-    folder: Path, split: str | None, baseline: Path | None
+    folder: Path, split: str | None, baseline: Path | None, *, with_meteor: bool = False
 ) -> tuple[dict[str, Any], list[Table]]:
     """The scores of a finished run (one split, or all), beside a baseline run where one is given.
+
+    Args:
+        folder: the run.
+        split: one of its test splits, or None for all.
+        baseline: another run.
+        with_meteor: also run METEOR 1.5 on the translations that the runs hold.
 
     Returns:
         the same as JSON and as tables.
@@ -66,7 +75,7 @@ def evaluate_run(
     Raises:
         InputError: a folder is no finished run, the split is unknown, or the runs do not compare.
     """
-    results = _chosen(folder, split)
+    results = _chosen(folder, split, with_meteor)
     systems = {results.system: results}
     tables: list[Table] = []
     if baseline is not None:
@@ -75,7 +84,7 @@ def evaluate_run(
                 f"{baseline}: a run of '{recipe_of(baseline)}', "
                 f"expected '{recipe_of(folder)}' like {folder}"
             )
-        other = _chosen(baseline, split)
+        other = _chosen(baseline, split, with_meteor)
         systems[f"{other.system} (baseline)"] = other
         tables = comparison_tables(results, other, results.language)
     record = {name: results_record(one) for name, one in systems.items()}
@@ -87,10 +96,23 @@ def render(results: Results) -> str:
     return to_text(results_table("Scores", {results.system: results}))
 
 
-def _chosen(folder: Path, split: str | None) -> Results:
+def _chosen(folder: Path, split: str | None, with_meteor: bool) -> Results:
     recipe_of(folder)
     results = read_results(folder)
-    return results if split is None else replace(results, splits=(results.split(split),))
+    splits = results.splits if split is None else (results.split(split),)
+    if with_meteor:
+        splits = tuple(_add_meteor(one, results.language) if one.lines else one for one in splits)
+    return replace(results, splits=splits)
+
+
+def _add_meteor(split: SplitResult, language: str) -> SplitResult:
+    spoken = [line.hypothesis for line in split.lines]
+    score: Score | Unavailable
+    try:
+        score = meteor(spoken, [line.reference for line in split.lines], language)
+    except MeteorUnavailable as error:
+        score = Unavailable("METEOR 1.5", str(error))
+    return replace(split, scores=(*split.scores, score))
 
 
 def _write_report(folder: Path, recipe: str, settings: Frozen, results: Results) -> None:

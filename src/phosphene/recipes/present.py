@@ -123,22 +123,28 @@ def learning_curves(runs: Mapping[str, Path]) -> list[Plot]:
 
 
 def cost_table(runs: Mapping[str, Path]) -> Table:
-    """Updates and time of every stage of several runs."""
+    """Updates and time of every stage of several runs, and the memory of each run's process."""
     rows: list[tuple[Cell, ...]] = []
     for name, folder in runs.items():
         signature = str(read_results(folder).signature)
-        for event in RunLog(folder / "log.jsonl").events():
+        events = RunLog(folder / "log.jsonl").events()
+        peaks = [event["peak_bytes"] for event in events if event["kind"] == "memory"]
+        peak = Number(max(peaks) / 2**30, signature, 2) if peaks else Missing("not recorded")
+        for event in events:
             if event["kind"] == "finished":
+                updates = event["at"] if "at" in event else event["update"]
                 rows.append(
                     (
                         name,
                         event["stage"],
-                        Number(event["at"] if "at" in event else event["update"], signature, 0),
+                        Number(updates, signature, 0),
                         Number(event["seconds"], signature, 0),
+                        peak,
                         event["selection"],
                     )
                 )
-    return Table("Cost", ("system", "stage", "updates", "seconds", "weights"), tuple(rows))
+    header = ("system", "stage", "updates", "seconds", "peak memory of the run, GiB", "weights")
+    return Table("Cost", header, tuple(rows))
 
 
 def examples(

@@ -16,6 +16,8 @@ class Progress:
     update: int = 0
     position: Position = field(default_factory=Position)
     best_loss: float = float("inf")
+    best_update: int = 0
+    """The snapshot with that loss; 0 before there is one."""
     evaluations_since_best: int = 0
     snapshots: list[int] = field(default_factory=list)
     seconds: float = 0.0
@@ -35,6 +37,7 @@ class Progress:
             return
         if values["loss"] < self.best_loss:
             self.best_loss, self.evaluations_since_best = values["loss"], 0
+            self.best_update = self.update
         else:
             self.evaluations_since_best += 1
 

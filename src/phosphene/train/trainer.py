@@ -77,7 +77,7 @@ class Trainer:
         A stage that was finished before is loaded, not run.
         """
         folder = self.folder / "checkpoints" / stage.name
-        _check_frozen(stage)
+        _check(stage)
         for module in stage.saved.values():
             module.to(self.runtime.device)
         with alone_in(self.folder, wait=self.log.say) if self.runtime.is_main else nullcontext():
@@ -174,12 +174,13 @@ class Trainer:
         shown = " ".join(f"{name} {value:.3f}" for name, value in values.items())
         self.log.say(f"{stage.name} update {progress.update} {shown}")
         if self.runtime.is_main:
-            kept = progress.snapshots[-stage.budget.average_last :]
-            write_checkpoint(
-                _snapshot_folder(folder, progress.update),
-                Checkpoint(module_tensors(stage.saved), {"update": progress.update}),
-            )
-            for update in progress.snapshots[: -len(kept)]:
+            kept = _selected(stage, progress)
+            if progress.update in kept:
+                write_checkpoint(
+                    _snapshot_folder(folder, progress.update),
+                    Checkpoint(module_tensors(stage.saved), {"update": progress.update}),
+                )
+            for update in set(progress.snapshots) - set(kept):
                 _remove(_snapshot_folder(folder, update))
 
     def _save(self, stage: Stage, updater: Updater, progress: Progress, folder: Path) -> None:
@@ -232,14 +233,17 @@ class Trainer:
 
 
 def _write_final(stage: Stage, progress: Progress, folder: Path) -> None:
-    """Write the stage's final weights: the average of its last snapshots."""
-    kept = progress.snapshots[-stage.budget.average_last :]
+    """Write the stage's final weights: the mean of its selected snapshots."""
+    kept = _selected(stage, progress)
     tensors = module_tensors(stage.saved)
     selection = f"update {progress.update}"
-    if len(kept) > 1:
+    best = stage.budget.select == "best"
+    if (best and kept) or len(kept) > 1:
         snapshots = [read_checkpoint(_snapshot_folder(folder, update)) for update in kept]
         tensors = average([snapshot.tensors for snapshot in snapshots])
         selection = f"mean of {len(kept)} snapshots, updates {kept[0]} to {kept[-1]}"
+        if best:
+            selection = f"best of {len(progress.snapshots)} snapshots, update {kept[0]}"
     finished = Finished(progress.update, round(progress.seconds, 1), selection)
     write_checkpoint(folder / "final", Checkpoint(tensors, vars(finished)))
 
@@ -255,7 +259,16 @@ def open_updater(stage: Stage, runtime: Runtime) -> Updater:
     return LookAheadUpdater(stage, stage.look_ahead, runtime)
 
 
-def _check_frozen(stage: Stage) -> None:
+def _selected(stage: Stage, progress: Progress) -> list[int]:
+    """The snapshots that the final weights would be made of if the stage ended now."""
+    if stage.budget.select == "best":
+        return [progress.best_update] if progress.best_update else []
+    return progress.snapshots[-stage.budget.average_last :]
+
+
+def _check(stage: Stage) -> None:
+    if stage.budget.select == "best" and stage.evaluate is None:
+        raise ValueError(f"stage '{stage.name}': without an evaluation no snapshot is the best")
     for name, module in stage.frozen.items():
         trainable = any(parameter.requires_grad for parameter in module.parameters())
         if trainable or any(part.training for part in module.modules()):
