@@ -34,11 +34,13 @@ from phosphene.core.types import Batch, Regions, Tokens
 from phosphene.data.views import views
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
 from phosphene.objectives.imitation import distillation
+from phosphene.recipes.plan import Planner
 from phosphene.train.bilevel import Chance, check_processes
 from phosphene.train.checkpoint import read_checkpoint
 from phosphene.train.meta_gradient import ROUTES, MetaGradient, Situation, Student
 from phosphene.train.stage import LookAheadConfig
 from phosphene.train.trainer import open_updater
+from phosphene.weighting.direct import Term
 from phosphene.weighting.instance import ViewLosses
 
 TIMES = ("time", "seconds", "per_second")
@@ -360,6 +362,37 @@ def test_a_run_broken_off_anywhere_ends_with_the_same_bits(tmp_path: Path) -> No
     assert whole.tensors.keys() == resumed.tensors.keys()
     for name, value in whole.tensors.items():
         assert torch.equal(resumed.tensors[name], value), name
+
+
+def test_dropout_is_on_for_losses_and_off_for_meta_data_in_every_epoch(tmp_path: Path) -> None:
+    """Evaluations in between must not leave the student in evaluation mode."""
+    model = student(dropout=0.2)
+    stage = learned_stage(model, learner(), 12, LookAheadConfig())
+    assert stage.look_ahead is not None
+    ahead, modes = stage.look_ahead, {"losses": set[bool](), "meta": set[bool]()}
+
+    def watched_losses(batch: Answers) -> ViewLosses:
+        modes["losses"].add(model.training)
+        return ahead.losses(batch)
+
+    def watched_meta(batch: Answers) -> Term:
+        modes["meta"].add(model.training)
+        return ahead.meta_loss(batch)
+
+    watched = replace(ahead, losses=watched_losses, meta_loss=watched_meta)
+    each_epoch = stage.budget.model_copy(update={"evaluate_every_updates": 0})
+    open_trainer(tmp_path).fit(
+        replace(stage, budget=each_epoch, look_ahead=watched, evaluate=lambda: {"loss": 1.0})
+    )
+    assert modes == {"losses": {True}, "meta": {False}}
+
+
+def test_a_plan_tries_the_learner_too() -> None:
+    planner = Planner(CPU, RunLog(None, quiet=True))
+    planner.fit(learned_stage(student(), learner(), 9, LookAheadConfig()))
+    (plan,) = planner.stages
+    assert plan.modules.keys() == {"student", "learner"}
+    assert {"likelihood", "imitation/text", "weight/text", "meta"} <= plan.terms.keys()
 
 
 def test_several_processes_are_refused() -> None:
