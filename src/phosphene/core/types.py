@@ -17,8 +17,10 @@ vocab      entries of the joint vocabulary
 hidden     width of the translator (``d``)
 head       attention heads
 feature    width of a visual feature (2048 for ResNet-50)
+pair       positions of a student that are matched with one of a teacher
 photo      pictures of one batch; at most ``batch``, often fewer
 label      things that may be in a picture, answers, classes
+view       what is given of an example: both modalities, the image alone, the text alone
 channel    channels of a feature map; 3 for pixels
 height     rows of a picture or a feature map
 width      columns of the same
@@ -31,13 +33,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Modality = Literal["image", "text"]
+View = Literal["both", "image", "text"]
+"""What is given of an example: both modalities, or one alone."""
+VIEWS: Final[tuple[View, ...]] = ("both", "image", "text")
+"""The order of the axis ``view``."""
 Labels = Int[Tensor, " batch"] | Float[Tensor, "batch label"]
 """One class of each example, or a score in [0, 1] for every label."""
 Data = TypeVar("Data", bound="_OnDevice")
@@ -171,6 +177,23 @@ class Batch(_OnDevice):
 
 
 @dataclass(frozen=True)
+class AlignedPositions(_OnDevice):
+    """Which positions of a student stand for which of a teacher, over a batch.
+
+    Both are counted within one kind of position (text, tags or regions), from 0, so that they do
+    not depend on how far the rest of a sequence is padded.
+    """
+
+    example: Int[Tensor, " pair"]
+    """The example of the batch that a pair belongs to."""
+    student: Int[Tensor, " pair"]
+    teacher: Int[Tensor, " pair"]
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+
+@dataclass(frozen=True)
 class Masked(_OnDevice):
     """Tokens some of which a model does not see and has to find."""
 
@@ -208,6 +231,8 @@ def _take(data: Rows, rows: Int[Tensor, " batch"]) -> Rows:
 
 
 __all__ = [
+    "VIEWS",
+    "AlignedPositions",
     "Batch",
     "LabelledPictures",
     "Labels",
@@ -218,4 +243,5 @@ __all__ = [
     "Regions",
     "Tokens",
     "Vectors",
+    "View",
 ]
