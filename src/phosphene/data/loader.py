@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from phosphene.core.errors import InputError
-from phosphene.core.types import Batch, Pixels, Regions, Tokens
+from phosphene.core.types import Batch, Pixels, Regions, Tokens, Vectors
 from phosphene.data.text import BOS_ID, EOS_ID, PAD_ID
 
 Indices = Int[np.ndarray, " _"]
@@ -126,6 +126,7 @@ def collate(
     *,
     pixels: Pixels | None = None,
     regions: Regions | None = None,
+    vectors: Vectors | None = None,
 ) -> Batch:
     """Put examples side by side.
 
@@ -135,6 +136,7 @@ def collate(
         targets: the same for the target sentences; BOS and EOS are added.
         pixels: pictures of some rows.
         regions: visual features of the rows.
+        vectors: one vector of each row.
     """
     if len(sources) != len(ids) or (targets is not None and len(targets) != len(ids)):
         raise ValueError("every example needs one id, one source and one target")
@@ -142,7 +144,7 @@ def collate(
     target = None
     if targets is not None:
         target = Tokens.pad([[BOS_ID, *sentence, EOS_ID] for sentence in targets], PAD_ID)
-    return Batch(tuple(ids), source, target, pixels, regions)
+    return Batch(tuple(ids), source, target, pixels, regions, vectors=vectors)
 
 
 __all__ = ["Indices", "Lengths", "Position", "TokenBatches", "collate", "shard"]

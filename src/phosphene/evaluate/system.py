@@ -9,7 +9,6 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog, Signature
 from phosphene.data.dataset import TranslationData
 from phosphene.data.text import Tokenizer
-from phosphene.data.world.lexicon import Language
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.translation import score_corpus
 from phosphene.evaluate.translator import reference_likelihoods, translate_all
@@ -73,9 +72,11 @@ class System:
     model: TranslationModel
     tokenizer: Tokenizer
     search: SearchConfig
-    language: Language
+    language: str
     """Of the target."""
     needs_pictures: bool = False
+    forced: tuple[int, ...] = ()
+    """Words that every translation starts with, such as the token of its language."""
 
 
 def score_split(
@@ -91,7 +92,12 @@ def score_split(
         return SplitResult(name, len(data), (Unavailable("BLEU", reason),))
     with log.progress(f"translating {name}", len(data)) as advance:
         hypotheses = translate_all(
-            system.model, data, system.tokenizer, system.search, lambda done, total: advance(done)
+            system.model,
+            data,
+            system.tokenizer,
+            system.search,
+            lambda done, total: advance(done),
+            system.forced,
         )
     likelihoods = reference_likelihoods(system.model, data)
     scores = [
