@@ -24,7 +24,7 @@ class AlignedEncoder(Protocol):
 
     @property
     def identity(self) -> str:
-        """``NAME-HASH``: which encoder, and a hash of its weights. Stored vectors are keyed by it."""
+        """``NAME-HASH``: encoder and hash of its weights; stored vectors are keyed by it."""
 
     @property
     def width(self) -> int:
@@ -36,7 +36,7 @@ class AlignedEncoder(Protocol):
 
     @property
     def normalised(self) -> bool:
-        """Whether vectors have length 1. Published CLIP vectors do not (their lengths are near 10)."""
+        """Whether vectors have length 1. Those of the published CLIP do not."""
 
     def image_vectors(
         self, pictures: UInt8[np.ndarray, "picture height width 3"]
