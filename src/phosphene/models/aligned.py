@@ -6,13 +6,19 @@ space is what both have in common. The encoder itself is frozen; its vectors are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
+
+_PART: Final = 64
+"""Pictures or sentences that are encoded side by side."""
 
 
 @runtime_checkable
@@ -29,6 +35,10 @@ class AlignedEncoder(Protocol):
     @property
     def width(self) -> int:
         """Numbers in a vector."""
+
+    @property
+    def side(self) -> int:
+        """Pictures are squares of so many pixels (:func:`~phosphene.data.image.load_rgb`)."""
 
     @property
     def languages(self) -> frozenset[str] | None:
@@ -57,4 +67,33 @@ class AlignedTrace:
     """Inverse temperature, learned: cosines are multiplied by it."""
 
 
-__all__ = ["AlignedEncoder", "AlignedTrace"]
+class Temperature(nn.Module):
+    """A learned factor on cosines; like CLIP's it starts at 1 / 0.07 and stays below 100."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    def forward(self) -> Float[Tensor, ""]:
+        """The factor."""
+        return self.log_scale.exp().clamp(max=100.0)
+
+
+def weights_hash(module: nn.Module) -> str:
+    """Twelve hexadecimal digits that change with any weight."""
+    hashed = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        hashed.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        hashed.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return hashed.hexdigest()[:12]
+
+
+def in_parts(
+    encode: Callable[[slice], Tensor], count: int, width: int
+) -> Float[Tensor, "item feature"]:
+    """``encode`` parts of ``count`` items one after the other; their vectors on the CPU."""
+    parts = [encode(slice(start, start + _PART)) for start in range(0, count, _PART)]
+    return torch.cat([part.float().cpu() for part in parts]) if parts else torch.zeros(0, width)
+
+
+__all__ = ["AlignedEncoder", "AlignedTrace", "Temperature", "in_parts", "weights_hash"]
