@@ -11,6 +11,7 @@ target     positions of the target sentence (``J``), EOS included
 length     positions of either sentence
 region     visual positions: cells of a feature map, or detected boxes (``P``)
 memory     positions the decoder attends to: ``source``, or ``source + region``
+prefix     rows that a decoder reads before the first target word
 vocab      entries of the joint vocabulary
 hidden     width of the translator (``d``)
 head       attention heads

@@ -2,7 +2,8 @@
 
 The keys and values of all hypotheses of a sentence stand side by side in one cache, a *slot* for
 each position of each hypothesis. When a search drops hypotheses and branches others, nothing is
-copied: a mask says which slots a hypothesis descends from.
+copied: a mask says which slots a hypothesis descends from. A soft prefix fills the first slots,
+once for all hypotheses.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from phosphene.nn.transformer import (
     Memory,
     ProjectedMemory,
     ProjectedRegions,
+    SoftPrefix,
 )
 
 _CAPACITY = 16
@@ -39,6 +41,9 @@ class IncrementalDecoder:
         layers = cast(Iterable[DecoderLayer], decoder.layers)
         self._layers = [_IncrementalLayer(layer, memory) for layer in layers]
         self._norm = decoder.norm
+        self._prefix: Tensor | None = None
+        if memory.soft_prefix is not None:
+            self._prefix = self._read(memory.soft_prefix)
 
     def step(
         self,
@@ -50,12 +55,13 @@ class IncrementalDecoder:
         Args:
             rows: the embedded newest word of every hypothesis.
             visible: which slots each hypothesis descends from. Every step adds one slot per
-                hypothesis behind the others; the newest ones belong to ``rows`` themselves.
+                hypothesis behind the others; the newest ones belong to ``rows`` themselves. The
+                slots of a soft prefix are not counted: every hypothesis sees them.
         """
-        mask = _widen(_additive(visible, rows.dtype))[:, None]
-        for layer in self._layers:
-            rows = layer.step(rows, mask)
-        return self._norm(rows)
+        if self._prefix is not None:
+            prefix = self._prefix.expand(-1, rows.shape[1], -1)
+            visible = torch.cat([prefix, visible], dim=2)
+        return self._norm(self._advance(rows, visible))
 
     def keep(self, order: Int[Tensor, " kept"]) -> None:
         """Go on with some sentences only: number ``i`` is from now on what ``order[i]`` was.
@@ -64,6 +70,26 @@ class IncrementalDecoder:
         """
         for layer in self._layers:
             layer.keep(order)
+        if self._prefix is not None:
+            self._prefix = self._prefix[order]
+
+    def _read(self, prefix: SoftPrefix) -> Bool[Tensor, "batch 1 prefix"]:
+        """Fill the first slots, all positions at once; the mask of these slots."""
+        batch, length, _ = prefix.rows.shape
+        causal = torch.ones(length, length, dtype=torch.bool, device=prefix.rows.device).tril()
+        self._advance(prefix.rows, causal.expand(batch, -1, -1))
+        return prefix.mask[:, None, None].expand(-1, 1, length)
+
+    def _advance(
+        self,
+        rows: Float[Tensor, "batch row hidden"],
+        visible: Bool[Tensor, "batch row slot"],
+    ) -> Float[Tensor, "batch row hidden"]:
+        """Run ``rows`` through all layers; a slot is added for each."""
+        mask = _widen(_additive(visible, rows.dtype))[:, None]
+        for layer in self._layers:
+            rows = layer.step(rows, mask)
+        return rows
 
 
 class _IncrementalLayer:
