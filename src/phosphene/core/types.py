@@ -107,6 +107,14 @@ class LabelledPictures(_OnDevice):
 
 
 @dataclass(frozen=True)
+class FeaturePairs(_OnDevice):
+    """Frozen features of pictures, and of one sentence about each, for aligning the two."""
+
+    image: Float[Tensor, "batch feature"]
+    text: Float[Tensor, "batch text_feature"]
+
+
+@dataclass(frozen=True)
 class Vectors(_OnDevice):
     """One vector per example, of an encoder that maps pictures and sentences into one space."""
 
@@ -181,6 +189,7 @@ def _take(data: Rows, rows: Int[Tensor, " batch"]) -> Rows:
 
 __all__ = [
     "Batch",
+    "FeaturePairs",
     "LabelledPictures",
     "Labels",
     "Modality",
