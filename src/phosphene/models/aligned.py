@@ -6,7 +6,6 @@ space is what both have in common. The encoder itself is frozen; its vectors are
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+
+from phosphene.data.store import Producer
 
 _PART: Final = 64
 """Pictures or sentences that are encoded side by side."""
@@ -29,8 +30,8 @@ class AlignedEncoder(Protocol):
     """
 
     @property
-    def identity(self) -> str:
-        """``NAME-HASH``: encoder and hash of its weights; stored vectors are keyed by it."""
+    def identity(self) -> Producer:
+        """Name and hash of the weights: stored vectors are keyed by it."""
 
     @property
     def width(self) -> int:
@@ -79,15 +80,6 @@ class Temperature(nn.Module):
         return self.log_scale.exp().clamp(max=100.0)
 
 
-def weights_hash(module: nn.Module) -> str:
-    """Twelve hexadecimal digits that change with any weight."""
-    hashed = hashlib.sha256()
-    for name, value in module.state_dict().items():
-        hashed.update(f"{name} {value.dtype} {list(value.shape)}".encode())
-        hashed.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return hashed.hexdigest()[:12]
-
-
 def in_parts(
     encode: Callable[[slice], Tensor], count: int, width: int
 ) -> Float[Tensor, "item feature"]:
@@ -96,4 +88,4 @@ def in_parts(
     return torch.cat([part.float().cpu() for part in parts]) if parts else torch.zeros(0, width)
 
 
-__all__ = ["AlignedEncoder", "AlignedTrace", "Temperature", "in_parts", "weights_hash"]
+__all__ = ["AlignedEncoder", "AlignedTrace", "Temperature", "in_parts"]

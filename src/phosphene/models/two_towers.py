@@ -15,8 +15,9 @@ from torch.nn import functional as F
 from phosphene.core.config import Frozen
 from phosphene.core.types import Batch, Tokens
 from phosphene.data.image import to_tensor
+from phosphene.data.store import Producer
 from phosphene.data.text import EOS_ID, Tokenizer
-from phosphene.models.aligned import AlignedTrace, Temperature, in_parts, weights_hash
+from phosphene.models.aligned import AlignedTrace, Temperature, in_parts
 from phosphene.models.resnet import small_resnet
 from phosphene.nn.generator import masked_mean
 from phosphene.nn.transformer import Embedding, Encoder, Width
@@ -77,7 +78,7 @@ class TwoTowersEncoder:
         self.model = freeze(model)
         self.config = config
         self.tokenizer = tokenizer
-        self.identity = f"two-towers-{weights_hash(model)}"
+        self.identity = Producer.of("two-towers", model.state_dict())
         self.width = config.width
         self.side = config.side
         self.languages: frozenset[str] | None = frozenset(config.languages)
