@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Generic, TypeVar, final
 
 import numpy as np
+from jaxtyping import UInt8
 
 from phosphene.core.errors import InputError
 from phosphene.data.lines import read_lines
@@ -66,6 +67,14 @@ def multi30k_captions(root: Path, language: str) -> list[Captioned]:
     return found
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """Pictures that nothing was trained on, and one sentence about each in some languages."""
+
+    pictures: UInt8[np.ndarray, "picture height width 3"]
+    lines: Mapping[str, Sequence[str]]
+
+
 @final
 class PairBatches(Generic[Data]):
     """Every picture once an epoch with one of its sentences, in a seeded order.
@@ -119,4 +128,4 @@ class PairBatches(Generic[Data]):
             epoch, first = epoch + 1, 0
 
 
-__all__ = ["CAPTIONS_EACH", "Captioned", "PairBatches", "multi30k_captions"]
+__all__ = ["CAPTIONS_EACH", "Captioned", "HeldOut", "PairBatches", "multi30k_captions"]

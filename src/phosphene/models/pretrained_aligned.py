@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.core.types import Tokens
 from phosphene.data.image import to_tensor
@@ -62,6 +63,13 @@ class MClipText(nn.Module):
         return self.LinearTransformation(masked_mean(states.last_hidden_state, tokens.mask))
 
 
+class MultilingualClipConfig(Frozen):
+    """Names on the Hugging Face hub, or local folders of the same files."""
+
+    text: str = "M-CLIP/XLM-Roberta-Large-Vit-B-32"
+    image: str = "openai/clip-vit-base-patch32"
+
+
 @final
 class MultilingualClip:
     """M-CLIP for sentences and CLIP for pictures as an aligned encoder.
@@ -73,9 +81,15 @@ class MultilingualClip:
     normalised = False
 
     def __init__(
-        self, text: MClipText, tokenizer: tokenizers.Tokenizer, pad_id: int, image: Any
+        self,
+        config: MultilingualClipConfig,
+        text: MClipText,
+        tokenizer: tokenizers.Tokenizer,
+        pad_id: int,
+        image: Any,
     ) -> None:
         """Use :func:`multilingual_clip` to load one."""
+        self.config = config
         self.text = freeze(text)
         self.image = freeze(image)
         self._tokenizer = tokenizer
@@ -122,10 +136,8 @@ class MultilingualClip:
         return in_parts(read, len(lines), self.width)
 
 
-def multilingual_clip(
-    text: str = "M-CLIP/XLM-Roberta-Large-Vit-B-32", image: str = "openai/clip-vit-base-patch32"
-) -> MultilingualClip:
-    """The paper's encoder, by names on the Hugging Face hub or local folders of the same files.
+def multilingual_clip(config: MultilingualClipConfig) -> MultilingualClip:
+    """The paper's encoder, as ``config`` names it.
 
     Raises:
         InputError: transformers is not installed, a file is missing, or the two halves do not
@@ -139,10 +151,11 @@ def multilingual_clip(
         )
     except ModuleNotFoundError as error:
         raise InputError("transformers is not installed: pip install transformers") from error
+    text, image = config.text, config.image
     weights = read_weights(_weight_file(text))
     try:
         base = json.loads(_file(text, "config.json").read_text(encoding="utf-8"))["modelBase"]
-        config = AutoConfig.from_pretrained(base)
+        xlm_r = AutoConfig.from_pretrained(base)
         vision = CLIPVisionModelWithProjection.from_pretrained(image)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{text}, {image}: not M-CLIP and CLIP: {_first_line(error)}") from error
@@ -154,9 +167,7 @@ def multilingual_clip(
             f"{text} has vectors of {len(matrix)}, {image} of {vision.config.projection_dim}; "
             "expected two halves of one space"
         )
-    model = MClipText(
-        XLMRobertaModel(config, add_pooling_layer=False), matrix.shape[1], len(matrix)
-    )
+    model = MClipText(XLMRobertaModel(xlm_r, add_pooling_layer=False), matrix.shape[1], len(matrix))
     expected = model.state_dict()
     try:
         # A pooler and position numbers stand in the published file and are not used.
@@ -169,7 +180,7 @@ def multilingual_clip(
         raise InputError(f"{text}: expected a tokenizer.json, but: {error}") from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(_LONGEST)
-    return MultilingualClip(model, tokenizer, config.pad_token_id, vision)
+    return MultilingualClip(config, model, tokenizer, xlm_r.pad_token_id, vision)
 
 
 @final
@@ -241,6 +252,7 @@ __all__ = [
     "USE_LANGUAGES",
     "MClipText",
     "MultilingualClip",
+    "MultilingualClipConfig",
     "UniversalSentences",
     "multilingual_clip",
 ]

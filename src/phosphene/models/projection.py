@@ -22,12 +22,15 @@ from phosphene.core.types import FeaturePairs
 from phosphene.data.image import to_tensor
 from phosphene.data.store import Producer
 from phosphene.models.aligned import AlignedTrace, Temperature, in_parts
+from phosphene.models.teachers import TeacherConfig
 from phosphene.nn.visual import VisualTeacher, freeze
 
 
 class ProjectionConfig(Frozen):
-    """Everything needed to build the projections; saved beside their weights."""
+    """Everything needed to build the encoder; saved beside the weights of the projections."""
 
+    teacher: TeacherConfig = TeacherConfig(network="efficientnet_lite0", side=112)
+    """Where the features of pictures come from."""
     image_feature: int = Field(default=1280, ge=1)
     """Width of a pooled feature map: 1280 for EfficientNet-Lite."""
     text_feature: int = Field(default=512, ge=1)

@@ -98,17 +98,18 @@ class TwoTowersEncoder:
     @torch.no_grad()
     def text_vectors(self, lines: Sequence[str]) -> Float[Tensor, "line feature"]:
         """One vector of length 1 for each tokenised, lower-cased sentence."""
+        ids = self.tokenizer.encode_all(lines)
         device = self.model.project.weight.device
         return in_parts(
-            lambda part: self.model.read(sentences(self.tokenizer, lines[part]).to(device)),
+            lambda part: self.model.read(with_eos(ids[part]).to(device)),
             len(lines),
             self.width,
         )
 
 
-def sentences(tokenizer: Tokenizer, lines: Sequence[str]) -> Tokens:
+def with_eos(sentences: Sequence[Sequence[int]]) -> Tokens:
     """Sentences side by side, each with EOS, so that even an empty one has a position."""
-    return Tokens.pad([[*ids, EOS_ID] for ids in tokenizer.encode_all(lines)])
+    return Tokens.pad([[*ids, EOS_ID] for ids in sentences])
 
 
-__all__ = ["TwoTowers", "TwoTowersConfig", "TwoTowersEncoder", "sentences"]
+__all__ = ["TwoTowers", "TwoTowersConfig", "TwoTowersEncoder", "with_eos"]
