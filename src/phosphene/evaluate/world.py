@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phosphene.data.world.captions import sense_is_right
-from phosphene.data.world.lexicon import Language
+from phosphene.data.world.captions import nouns_are_right, sense_is_right
+from phosphene.data.world.lexicon import WORDS, Language
 from phosphene.data.world.scene import Scene
 from phosphene.evaluate.score import Score
 from phosphene.evaluate.system import Judge
@@ -27,6 +27,27 @@ def world_judge(scenes: Sequence[Scene], language: Language) -> Judge:
                 100 * right / len(ambiguous),
                 f"{right} of {len(ambiguous)} ambiguous nouns, the other sense's word absent",
             )
+        ]
+
+    return judge
+
+
+def naming_judge(scenes: Sequence[Scene], language: Language) -> Judge:
+    """Whether what the picture is about is named, and nothing that is not there."""
+
+    def judge(hypotheses: Sequence[str]) -> list[Score]:
+        named = sum(
+            bool(WORDS[language][scene.focus.kind].forms() & set(hypothesis.split()))
+            for scene, hypothesis in zip(scenes, hypotheses, strict=True)
+        )
+        nouns = sum(
+            nouns_are_right(scene, language, hypothesis)
+            for scene, hypothesis in zip(scenes, hypotheses, strict=True)
+        )
+        count = len(scenes)
+        return [
+            Score("thing named", 100 * named / count, f"{named} of {count}, any inflected form"),
+            Score("all nouns right", 100 * nouns / count, f"{nouns} of {count}, no other noun"),
         ]
 
     return judge

@@ -41,6 +41,9 @@ class PrefixTranslatorConfig(Frozen):
     """Rows of the prefix, ``k``; 0 is a translator without one."""
     feature: int = Field(default=512, ge=1)
     """Width of the vector."""
+    tune_projection: bool = False
+    """A square matrix, at first the identity, before the mapping network: with the last linear
+    layer of an encoder it makes one that is trained on."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,12 @@ class PrefixTranslator(nn.Module):
         encoder: Encoder,
         mapping: MappingNetwork | None,
         decoder: Decoder,
+        projection: nn.Linear | None = None,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.encoder = encoder
+        self.projection = projection
         self.mapping = mapping
         self.decoder = decoder
 
@@ -87,21 +92,31 @@ class PrefixTranslator(nn.Module):
         if vectors is None:
             absent = states.new_zeros(len(batch), self.mapping.feature)
             vectors = Vectors(absent, source.mask.new_zeros(len(batch)))
-        rows = self.embedding.place(self.mapping(vectors))
+        rows = self.embedding.place(self.mapping(self.project(vectors)))
         return Memory(states, source.mask, soft_prefix=SoftPrefix(rows, vectors.mask))
+
+    def project(self, vectors: Vectors) -> Vectors:
+        """Vectors as the mapping network gets them."""
+        if self.projection is None:
+            return vectors
+        return Vectors(self.projection(vectors.values), vectors.mask)
 
 
 def build(config: PrefixTranslatorConfig) -> PrefixTranslator:
     """A prefix translator with fresh weights."""
     width = Width(config.hidden, config.inner, config.heads, config.dropout)
-    mapping = None
+    mapping = projection = None
     if config.prefix_length:
         mapping = build_mapping(config.mapping, config.feature, config.hidden, config.prefix_length)
+        if config.tune_projection:
+            projection = nn.Linear(config.feature, config.feature, bias=False)
+            nn.init.eye_(projection.weight)
     return PrefixTranslator(
         Embedding(config.vocab, config.hidden, config.dropout),
         Encoder(config.layers, width),
         mapping,
         Decoder([DecoderLayer(width) for _ in range(config.layers)], config.hidden),
+        projection,
     )
 
 

@@ -38,19 +38,6 @@ class Examples:
     data: TranslationData
     pictures: tuple[Picture | None, ...]
 
-    def joined(self, other: Examples) -> Examples:
-        """These examples, then those of ``other``; neither has vectors yet."""
-        pictures = (*self.pictures, *other.pictures)
-        return Examples(
-            TranslationData(
-                (*self.data.pairs, *other.data.pairs),
-                [*self.data.sources, *other.data.sources],
-                [*self.data.targets, *other.data.targets],
-                _rows(pictures),
-            ),
-            pictures,
-        )
-
 
 def translations(
     items: Sequence[Described], directions: Sequence[Direction], tokenizer: Tokenizer
@@ -102,6 +89,24 @@ def captions(
     )
 
 
+def mixed(first: TranslationData, second: TranslationData) -> TranslationData:
+    """The examples of both, each with its own vector."""
+    assert first.vectors is not None and second.vectors is not None
+    places = np.where(
+        second.vectors.of == NO_PICTURE, NO_PICTURE, second.vectors.of + len(first.vectors.values)
+    )
+    return TranslationData(
+        (*first.pairs, *second.pairs),
+        [*first.sources, *second.sources],
+        [*first.targets, *second.targets],
+        np.full(len(first) + len(second), NO_PICTURE),
+        vectors=VectorTable(
+            torch.cat([first.vectors.values, second.vectors.values]),
+            np.concatenate([first.vectors.of, places]),
+        ),
+    )
+
+
 def _tagged(tokenizer: Tokenizer, codes: Sequence[str], lines: Sequence[str]) -> list[list[int]]:
     ids = {code: tokenizer.language_id(code) for code in dict.fromkeys(codes)}
     encoded = tokenizer.encode_all(lines)
@@ -134,7 +139,7 @@ def _distinct(pictures: Sequence[Picture | None]) -> list[Picture]:
 class Space:
     """Vectors of a frozen encoder for examples: of their sources' texts, or of their pictures.
 
-    Those of sentences and of files are kept in ``folder`` where one is given; scenes are drawn anew.
+    Those of sentences and of files are kept in ``folder`` where one is given.
     """
 
     def __init__(self, encoder: AlignedEncoder, folder: Path | None, log: RunLog) -> None:
@@ -220,4 +225,4 @@ class MaskedSources:
         return Tokens.pad(kept)
 
 
-__all__ = ["Examples", "MaskedSources", "Space", "captions", "translations"]
+__all__ = ["Examples", "MaskedSources", "Space", "captions", "mixed", "translations"]

@@ -139,9 +139,7 @@ def encoder_corpus(data: DescribedConfig) -> CorpusConfig:
     """
     match data.source:
         case "world":
-            return CorpusConfig(
-                source="world", tests=data.train_splits, world_seed=data.world_seed
-            )
+            return CorpusConfig(source="world", tests=data.train_splits, world_seed=data.world_seed)
         case "multi30k":
             return CorpusConfig(source="multi30k")
         case _:
