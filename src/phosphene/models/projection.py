@@ -39,8 +39,8 @@ class ProjectionConfig(Frozen):
     """Width between the two layers of the picture's projection."""
     width: int = Field(default=512, ge=1)
     """Numbers in a vector."""
-    image_dropout: float = Field(default=0.3, ge=0, lt=1)
-    text_dropout: float = Field(default=0.1, ge=0, lt=1)
+    image_dropout: float = Field(default=0.5, ge=0, lt=1)
+    text_dropout: float = Field(default=0.3, ge=0, lt=1)
 
 
 class Projections(nn.Module):

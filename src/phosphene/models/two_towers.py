@@ -18,7 +18,7 @@ from phosphene.data.image import to_tensor
 from phosphene.data.store import Producer
 from phosphene.data.text import EOS_ID, Tokenizer
 from phosphene.models.aligned import AlignedTrace, Temperature, in_parts
-from phosphene.models.resnet import small_resnet
+from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.generator import masked_mean
 from phosphene.nn.transformer import Embedding, Encoder, Width
 from phosphene.nn.visual import freeze
@@ -45,7 +45,9 @@ class TwoTowers(nn.Module):
 
     def __init__(self, config: TwoTowersConfig) -> None:
         super().__init__()
-        self.cnn = small_resnet(config.width, config.side)
+        self.cnn = build_teacher(
+            TeacherConfig(network="small_resnet", side=config.side), config.width
+        )
         self.embedding = Embedding(config.vocab, config.hidden, dropout=0.0)
         self.encoder = Encoder(1, Width(config.hidden, 2 * config.hidden, 4, 0.0))
         self.project = nn.Linear(config.hidden, config.width)
