@@ -7,6 +7,7 @@ optimiser.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +16,38 @@ from safetensors.torch import load, save
 
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
+from phosphene.core.types import Batch
+from phosphene.data.loader import collate
 from phosphene.data.text import Tokenizer
 from phosphene.models.translator import Translator, TranslatorConfig, build
 
 
 @dataclass(frozen=True)
 class TranslatorFolder:
-    """A translator ready to be used, in evaluation mode."""
+    """A translator ready to be used, in evaluation mode: a :class:`~.pipeline.Pipeline`."""
 
     model: Translator
     config: TranslatorConfig
     tokenizer: Tokenizer
+
+    @property
+    def needs_pictures(self) -> bool:
+        """Whether regions come from pictures; the teacher that makes them is not in the folder."""
+        return self.config.fusion != "none" and self.config.generator is None
+
+    @property
+    def forced(self) -> tuple[int, ...]:
+        """One language, one direction: nothing."""
+        return ()
+
+    def batch(self, lines: Sequence[str], pictures: Sequence[Path | None]) -> Batch:
+        """Source sentences side by side. Pictures are not looked at."""
+        names = [str(row) for row in range(len(lines))]
+        return collate(names, self.tokenizer.encode_all(lines))
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Target words as text."""
+        return self.tokenizer.decode(ids)
 
 
 def save_translator(

@@ -75,6 +75,10 @@ class Pipeline(Protocol):
     def needs_pictures(self) -> bool:
         """Whether translating without a picture is not what the model was trained for."""
 
+    @property
+    def forced(self) -> tuple[int, ...]:
+        """Words that every translation starts with, such as the token of its language."""
+
     def batch(self, lines: Sequence[str], pictures: Sequence[Path | None]) -> Batch:
         """Source sentences, and a picture for some of them, side by side.
 

@@ -12,15 +12,16 @@ from typing import IO, Any
 import torch
 
 from phosphene.core.errors import InputError
-from phosphene.data.loader import collate
-from phosphene.models.folder import TranslatorFolder, load_translator
+from phosphene.core.types import Tokens
+from phosphene.models.kinds import load_pipeline
+from phosphene.models.pipeline import Pipeline
 from phosphene.models.search import SearchConfig
 from phosphene.models.search import translate as search
 
 _LINES = 256
 """At most so many lines are read ahead and translated together."""
-_TOKENS = 4096
-"""Padded source tokens of one batch."""
+_WORDS = 2048
+"""Padded source words of one batch."""
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,23 @@ class Translation:
 class Engine:
     """A loaded translator."""
 
-    def __init__(self, folder: TranslatorFolder, config: SearchConfig) -> None:
-        self.folder = folder
+    def __init__(self, pipeline: Pipeline, config: SearchConfig) -> None:
+        self.pipeline = pipeline
         self.config = config
 
     def translate(self, lines: list[str]) -> list[Translation]:
         """Translate tokenised sentences, in order. An empty line stays empty."""
         found = {row: Translation(line, "", 0.0) for row, line in enumerate(lines)}
-        encoded = self.folder.tokenizer.encode_all(lines)
-        rows = sorted(
-            (row for row, ids in enumerate(encoded) if ids), key=lambda row: len(encoded[row])
-        )
-        for batch_rows in _batches(rows, [len(ids) + 1 for ids in encoded]):
-            batch = collate([str(row) for row in batch_rows], [encoded[row] for row in batch_rows])
+        words = [len(line.split()) for line in lines]
+        rows = sorted((row for row, count in enumerate(words) if count), key=words.__getitem__)
+        for batch_rows in _batches(rows, [count + 1 for count in words]):
+            texts = [lines[row] for row in batch_rows]
             with torch.inference_mode():
-                hypotheses = search(self.folder.model, batch, self.config)
+                batch = self.pipeline.batch(texts, [None] * len(texts))
+                forced = Tokens.pad([self.pipeline.forced] * len(texts))
+                hypotheses = search(self.pipeline.model, batch, self.config, forced)
             for row, best in zip(batch_rows, hypotheses, strict=True):
-                text = self.folder.tokenizer.decode(best[0].ids)
+                text = self.pipeline.text(best[0].ids)
                 found[row] = Translation(lines[row], text, best[0].score)
         return [found[row] for row in range(len(lines))]
 
@@ -68,8 +69,8 @@ def open_engine(run: Path, config: SearchConfig) -> Engine:
         InputError: there is no model, or it needs pictures.
     """
     folder = run / "model" if (run / "model").is_dir() else run
-    loaded = load_translator(folder)
-    if loaded.config.fusion != "none" and loaded.config.generator is None:
+    loaded = load_pipeline(folder)
+    if loaded.needs_pictures:
         raise InputError(f"{folder}: this translator needs pictures; expected an image-free one")
     return Engine(loaded, config)
 
@@ -161,7 +162,7 @@ def _batches(rows: Iterable[int], lengths: list[int]) -> Iterator[list[int]]:
     """Rows in order of length, as many together as fit."""
     batch: list[int] = []
     for row in rows:
-        if batch and (len(batch) + 1) * lengths[row] > _TOKENS:
+        if batch and (len(batch) + 1) * lengths[row] > _WORDS:
             yield batch
             batch = []
         batch.append(row)
