@@ -61,7 +61,10 @@ class IncrementalDecoder:
         if self._prefix is not None:
             prefix = self._prefix.expand(-1, rows.shape[1], -1)
             visible = torch.cat([prefix, visible], dim=2)
-        return self._norm(self._advance(rows, visible))
+        mask = _widen(_additive(visible, rows.dtype))[:, None]
+        for layer in self._layers:
+            rows = layer.step(rows, mask)
+        return self._norm(rows)
 
     def keep(self, order: Int[Tensor, " kept"]) -> None:
         """Go on with some sentences only: number ``i`` is from now on what ``order[i]`` was.
@@ -75,21 +78,14 @@ class IncrementalDecoder:
 
     def _read(self, prefix: SoftPrefix) -> Bool[Tensor, "batch 1 prefix"]:
         """Fill the first slots, all positions at once; the mask of these slots."""
-        batch, length, _ = prefix.rows.shape
-        causal = torch.ones(length, length, dtype=torch.bool, device=prefix.rows.device).tril()
-        self._advance(prefix.rows, causal.expand(batch, -1, -1))
-        return prefix.mask[:, None, None].expand(-1, 1, length)
-
-    def _advance(
-        self,
-        rows: Float[Tensor, "batch row hidden"],
-        visible: Bool[Tensor, "batch row slot"],
-    ) -> Float[Tensor, "batch row hidden"]:
-        """Run ``rows`` through all layers; a slot is added for each."""
-        mask = _widen(_additive(visible, rows.dtype))[:, None]
-        for layer in self._layers:
+        rows, length = prefix.rows, prefix.rows.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=rows.device).tril()
+        mask = _widen(_additive(causal.expand(len(rows), -1, -1), rows.dtype))[:, None]
+        *others, last = self._layers
+        for layer in others:
             rows = layer.step(rows, mask)
-        return rows
+        last.remember(rows)  # nobody asks what it would make of them
+        return prefix.mask[:, None, None].expand(-1, 1, length)
 
 
 class _IncrementalLayer:
@@ -120,6 +116,11 @@ class _IncrementalLayer:
         rows = rows + layer.self_attention.answer(queries, earlier, mask)
         rows = rows + layer.cross(layer.cross_attention_norm(rows), self._memory)
         return rows + layer.feed_forward(layer.feed_forward_norm(rows))
+
+    def remember(self, rows: Float[Tensor, "batch row hidden"]) -> None:
+        """Add slots for ``rows`` without computing their states."""
+        attention = self._layer.self_attention
+        self._append(attention.key_value(self._layer.self_attention_norm(rows)))
 
     def keep(self, order: Int[Tensor, " kept"]) -> None:
         _move(self._cache[:, :, :, : self._used], order)
