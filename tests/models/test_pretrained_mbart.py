@@ -43,6 +43,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         for parameter in model.parameters():  # norms and biases must matter too
             parameter.add_(0.1 * torch.randn_like(parameter))
+        # Sentences end now and then.
+        model.model.decoder.layer_norm.bias.add_(model.model.shared.weight[EOS])
     path = tmp_path_factory.mktemp("mbart")
     model.save_pretrained(path)
     return path
@@ -179,24 +181,29 @@ def test_search_behind_a_prefix_is_that_over_stock_transformers(
 
 @pytest.mark.parametrize("beam", [1, 5])
 def test_search_without_a_prefix_is_generate(stock: Any, plain: MBart, beam: int) -> None:
-    """Stock ``generate`` scores no forced code: without a length penalty all else agrees."""
-    example = batch(target=False)
+    """Stock ``generate`` scores no forced code: without a length penalty all else agrees.
+
+    It treats the longest sentences differently, so the limit must not be reached.
+    """
+    example, limit = batch(target=False), 24
     found = translate(
         plain,
         example,
-        SearchConfig(beam=beam, max_length=LIMIT, length_penalty=0.0),
+        SearchConfig(beam=beam, max_length=limit, length_penalty=0.0),
         Tokens.pad([[GERMAN]] * 3),
     )
     generated = stock.generate(
         input_ids=theirs(example.source.ids),
         attention_mask=example.source.mask.long(),
-        decoder_start_token_id=EOS, forced_bos_token_id=GERMAN, forced_eos_token_id=EOS,
-        suppress_tokens=[0, 1], num_beams=beam, do_sample=False, early_stopping=beam > 1,
-        length_penalty=0.0, max_length=LIMIT + 1,
+        decoder_start_token_id=EOS, forced_bos_token_id=GERMAN, suppress_tokens=[0, 1],
+        num_beams=beam, do_sample=False, early_stopping=beam > 1, length_penalty=0.0,
+        max_length=limit + 1,
     )  # fmt: skip
-    for (best,), ids in zip(found, generated.tolist(), strict=True):
-        words = ids[1:]
-        assert words[: words.index(EOS)] == list(best.ids)
+    lengths = [len(best.ids) for (best,) in found]
+    assert max(lengths) > 2 and (beam == 1 or max(lengths) + 1 < limit)
+    for (best,), (_, *words) in zip(found, generated.tolist(), strict=True):
+        assert words[: len(best.ids)] == list(best.ids)
+        assert len(best.ids) + 1 == limit or words[len(best.ids)] == EOS
 
 
 def test_likelihood_is_the_sum_over_teacher_forcing(prefixed: MBart) -> None:

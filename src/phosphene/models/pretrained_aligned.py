@@ -157,7 +157,7 @@ def multilingual_clip(config: MultilingualClipConfig) -> MultilingualClip:
         base = json.loads(_file(text, "config.json").read_text(encoding="utf-8"))["modelBase"]
         xlm_r = AutoConfig.from_pretrained(base)
         vision = CLIPVisionModelWithProjection.from_pretrained(image)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{text}, {image}: not M-CLIP and CLIP: {_first_line(error)}") from error
     matrix = weights.get("LinearTransformation.weight")
     if matrix is None or matrix.dim() != 2:

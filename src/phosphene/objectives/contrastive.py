@@ -36,7 +36,8 @@ def info_nce(
     """
     cosine = F.normalize(image, dim=1) @ F.normalize(text, dim=1).T
     # Under mixed precision the product comes in 16 bits, too few for a softmax over many rows.
-    logits = scale.float() * cosine.to(torch.promote_types(cosine.dtype, torch.float32))
+    cosine = cosine.to(torch.promote_types(cosine.dtype, torch.float32))
+    logits = scale.to(cosine.dtype) * cosine
     by_image, by_text = logits.log_softmax(dim=1), logits.log_softmax(dim=0)
     return -(by_image.diagonal() + by_text.diagonal()) / 2
 
