@@ -29,6 +29,7 @@ from phosphene.models.prefix_translator import (
 )
 from phosphene.models.search import SearchConfig, log_likelihoods, translate
 from phosphene.models.two_towers import TwoTowers, TwoTowersConfig, TwoTowersEncoder
+from phosphene.nn.prefix import MappingConfig
 from phosphene.serve.engine import open_engine
 
 PAD, BOS, EOS, GERMAN = 0, 1, 2, 4
@@ -38,10 +39,14 @@ SHORT = SearchConfig(beam=3, max_length=8)
 
 def network(**changes: object) -> PrefixTranslatorConfig:
     values = {
-        "vocab": 14, "layers": 2, "hidden": 16, "inner": 24, "heads": 2, "prefix_length": 3,
-        "feature": 6,
+        "vocab": 14, "layers": 2, "hidden": 16, "inner": 24, "heads": 2,
+        "mapping": prefix(),
     }  # fmt: skip
     return PrefixTranslatorConfig.model_validate({**values, **changes})
+
+
+def prefix(**changes: object) -> MappingConfig:
+    return MappingConfig.model_validate({"length": 3, "feature": 6, **changes})
 
 
 def translator(seed: int = 0, **changes: object) -> PrefixTranslator:
@@ -105,7 +110,7 @@ def greedy(model: PrefixTranslator, batch: Batch, limit: int) -> tuple[tuple[int
 
 @pytest.mark.parametrize("mapping", ["linear", "mlp", "hidden_mlp", "transformer"])
 def test_beam_one_with_a_cache_is_greedy_search_without(mapping: str) -> None:
-    model = translator(mapping=mapping)
+    model = translator(mapping=prefix(kind=mapping))
     assert isinstance(model, TranslationModel)
     forced = Tokens.pad([[GERMAN]] * 4)
     found = translate(model, SENTENCES, SHORT.model_copy(update={"beam": 1}), forced)
@@ -115,9 +120,10 @@ def test_beam_one_with_a_cache_is_greedy_search_without(mapping: str) -> None:
         assert best.log_probability == pytest.approx(total, abs=1e-4)
 
 
-@pytest.mark.parametrize("prefix_length", [0, 1, 10])
-def test_a_translation_does_not_depend_on_its_neighbours(prefix_length: int) -> None:
-    model, forced = translator(prefix_length=prefix_length), Tokens.pad([[GERMAN]])
+@pytest.mark.parametrize("length", [0, 1, 10])
+def test_a_translation_does_not_depend_on_its_neighbours(length: int) -> None:
+    mapping = prefix(length=length) if length else None
+    model, forced = translator(mapping=mapping), Tokens.pad([[GERMAN]])
     config = SearchConfig(beam=4, n_best=4, max_length=10)
     together = translate(model, SENTENCES, config, Tokens.pad([[GERMAN]] * 4))
     for row, hypotheses in enumerate(together):
@@ -151,8 +157,8 @@ def test_vectors_matter_and_withheld_ones_are_absent_ones() -> None:
 def test_a_tuned_projection_starts_as_the_encoders_own() -> None:
     torch.manual_seed(3)
     plain = build(network()).eval()
-    tuned = build(network(tune_projection=True)).eval()
-    tuned.load_state_dict(plain.state_dict() | {"projection.weight": torch.eye(6)})
+    tuned = build(network(mapping=prefix(tune_projection=True))).eval()
+    tuned.load_state_dict(plain.state_dict() | {"mapping.projection.weight": torch.eye(6)})
     first, second = (model.encode(SENTENCES).soft_prefix for model in (plain, tuned))
     assert first is not None and second is not None
     torch.testing.assert_close(first.rows, second.rows)
@@ -181,7 +187,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_folder_gives_back_what_was_saved(folder: Path) -> None:
     loaded = load_prefix_translator(folder)
     assert isinstance(loaded, Pipeline)
-    expected = translator(vocab=loaded.record.network.vocab).state_dict()
+    expected = translator(vocab=len(loaded.tokenizer)).state_dict()
     found = loaded.model.state_dict()
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], value) for name, value in expected.items())

@@ -18,10 +18,11 @@ from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, RuntimeConfig
 from phosphene.evaluate.results import read_results
 from phosphene.models.prefix_folder import load_prefix_translator
-from phosphene.models.prefix_translator import build
+from phosphene.models.pretrained_mbart import MBart, MBartSizes
+from phosphene.nn.prefix import MappingNetwork
 from phosphene.recipes import config_path
 from phosphene.recipes.clip_prefix import train
-from phosphene.recipes.clip_prefix_settings import ARMS, Settings, System, prefix_config
+from phosphene.recipes.clip_prefix_settings import ARMS, Settings, System
 from phosphene.recipes.launch import train_run
 from phosphene.recipes.plan import plan
 from phosphene.serve.engine import open_engine
@@ -48,10 +49,12 @@ TINY = {
         "encoder": "two-towers",
         "scenes": 16,
         "pictures_per_update": 8,
+        "labels": {"pictures_per_update": 8, "budget": {"max_updates": 2, "average_last": 1}},
         "width": 8,
         "budget": {"max_updates": 2, "average_last": 1},
     },
-    "network": {"layers": 1, "hidden": 16, "inner": 16, "heads": 2, "prefix_length": 3},
+    "network": {"layers": 1, "hidden": 16, "inner": 16, "heads": 2},
+    "mapping": {"length": 3},
     "search": {"beam": 2, "max_length": 12},
     "runtime": {"accelerator": "cpu", "threads": 1},
 }
@@ -134,14 +137,13 @@ def _copy(module: torch.nn.Module) -> dict[str, torch.Tensor]:
 def test_what_is_declared_trainable_moves_and_nothing_else(tmp_path: Path, frozen: bool) -> None:
     runtime = Runtime(RuntimeConfig(accelerator="cpu", threads=1))
     watcher = Watcher(Trainer(tmp_path, runtime, RunLog(None, quiet=True), 1))
-    network = {**TINY["network"], "tune_projection": True}  # type: ignore[dict-item]
-    trained = train(watcher, settings(freeze_encoder=frozen, network=network))
+    mapping = {"length": 3, "tune_projection": True}
+    trained = train(watcher, settings(freeze_encoder=frozen, mapping=mapping))
     names = {name for name, _ in trained.model.named_parameters()}
     shared = {name for name in names if name.startswith(("encoder.", "embedding."))}
-    # A bias of keys moves no attention, so it has no gradient; its other half, of values, has.
     assert watcher.moved["translate"] == names
     assert watcher.moved["caption"] == (names - shared if frozen else names)
-    assert "projection.weight" in names
+    assert "mapping.projection.weight" in names
     assert all(parameter.requires_grad for parameter in trained.model.parameters())
     encoder = trained.encoder.model
     assert not any(part.training for part in encoder.modules())
@@ -190,8 +192,13 @@ def test_masked_sources_keep_language_and_end(tmp_path: Path) -> None:
 
 def test_the_plan_names_stages_and_terms(folder: Path) -> None:
     found = plan("clip_prefix", write_config(folder), [])
-    assert [stage.name for stage in found.stages] == ["align", "caption", "translate"]
-    assert [set(stage.terms) for stage in found.stages[1:]] == [{"caption"}, {"translation"}]
+    assert [stage.name for stage in found.stages] == [
+        "labels",
+        "align",
+        "caption",
+        "translate",
+    ]
+    assert [set(stage.terms) for stage in found.stages[2:]] == [{"caption"}, {"translation"}]
     assert "captions" in str(found)
 
 
@@ -238,10 +245,12 @@ def test_both_stages_killed_and_resumed_end_with_the_same_weights(tmp_path: Path
 def test_the_papers_size() -> None:
     """5,253,121 parameters map 512 numbers to 10 rows of 1,024, as in the released code."""
     found = read_settings(Settings, config_path("clip_prefix", "paper"))
+    assert found.network.published == "facebook/mbart-large-50"
     with torch.device("meta"):
-        model = build(prefix_config(found, 250_054, 512))
-    assert model.mapping is not None
-    assert sum(parameter.numel() for parameter in model.mapping.parameters()) == 5_253_121
+        model = MBart(MBartSizes(), MappingNetwork(found.mapping, MBartSizes().hidden))
+    mapping = sum(parameter.numel() for parameter in model.get_submodule("mapping").parameters())
+    assert mapping == 5_253_121
+    assert sum(parameter.numel() for parameter in model.parameters()) - mapping == 610_879_488
 
 
 @pytest.mark.parametrize("config", ["toy", "small", "paper"])

@@ -20,7 +20,7 @@ from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.data.corpus import data_root
 from phosphene.data.pairs import CAPTIONS_EACH, multi30k_captions
-from phosphene.data.text import Tokenizer
+from phosphene.data.text import SubWords, Tokenizer
 from phosphene.data.translation import Pair, jsonl, multi30k
 from phosphene.data.wit import wit
 from phosphene.data.world.captions import caption, captions
@@ -48,6 +48,11 @@ class DescribedConfig(Frozen):
     """Translated examples to train on, the first so many; 0 is all. Captions are not counted."""
     captions_each: int = Field(default=CAPTIONS_EACH, ge=1, le=CAPTIONS_EACH)
     """Captions of every photo in each language."""
+    captions_of: Literal["task2", "pairs"] = "task2"
+    """Multi30K: independent captions of the photos, or what the released code takes: the
+    translated sentences themselves."""
+    text: Literal["tok", "raw"] = "tok"
+    """Multi30K: tokenised and lower-cased, or the original, which task 2 does not have here."""
     tests: tuple[str, ...] = Field(default=("test_2016_flickr",), min_length=1)
     """Multi30K test sets, ``test`` of WIT, or splits of the world."""
     train_file: Path | None = None
@@ -70,9 +75,18 @@ class DescribedConfig(Frozen):
         for start, end in self.directions:
             if start == end:
                 raise ValueError(f"a direction from {start} to {end}")
+        if self.text == "raw" and self.captions_of == "task2":
+            raise ValueError(
+                "captions of task 2 are tokenised: take text = 'tok', or captions_of = 'pairs'"
+            )
         if len(set(self.directions)) < len(self.directions):
             raise ValueError("a direction is named twice")
         return self
+
+    @property
+    def tokenised(self) -> bool:
+        """Whether the text is tokenised; your own is taken for it."""
+        return self.source != "wit" and self.text == "tok"
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -94,7 +108,7 @@ class Described:
 class DescribedCorpus:
     """A tokenizer, and what it will encode."""
 
-    tokenizer: Tokenizer
+    tokenizer: SubWords
     train: tuple[Described, ...]
     captions: tuple[Described, ...]
     """Pictures and what is said of them, in one or more languages, but not translated."""
@@ -124,8 +138,10 @@ class DescribedCorpus:
         return hashed.hexdigest()[:12]
 
 
-def load_described(config: DescribedConfig) -> DescribedCorpus:
+def load_described(config: DescribedConfig, vocabulary: SubWords | None = None) -> DescribedCorpus:
     """Read the data, or make up the scenes; nothing is drawn yet.
+
+    A vocabulary is learned where none is given.
 
     Raises:
         InputError: a file is missing or wrong (the message names it and the line), or the source
@@ -146,10 +162,11 @@ def load_described(config: DescribedConfig) -> DescribedCorpus:
                 f"data.train_sentences: {config.train_sentences:,}, but there are {len(train):,}"
             )
         train = train[: config.train_sentences]
-    text = (line for item in (*train, *captioned) for line in item.sentences.values())
-    tokenizer = Tokenizer.learn(text, config.merges, languages=config.languages)
+    if vocabulary is None:
+        text = (line for item in (*train, *captioned) for line in item.sentences.values())
+        vocabulary = Tokenizer.learn(text, config.merges, languages=config.languages)
     return DescribedCorpus(
-        tokenizer,
+        vocabulary,
         tuple(train),
         tuple(captioned),
         tuple(validation),
@@ -167,7 +184,7 @@ def _multi30k(config: DescribedConfig) -> Splits:
     spoken = [code for code in config.languages if any(code in pair for pair in config.directions)]
 
     def split(name: str) -> list[Described]:
-        pairs = {code: multi30k(root, name, (spoken[0], code)) for code in spoken[1:]}
+        pairs = {code: multi30k(root, name, (spoken[0], code), config.text) for code in spoken[1:]}
         return [
             Described(
                 first.id,
@@ -177,13 +194,17 @@ def _multi30k(config: DescribedConfig) -> Splits:
             for first, rest in _by_line(pairs)
         ]
 
-    captioned = [
-        Described(f"caption:{photo.id}:{number}", {code: line}, photo.image)
-        for code in config.caption_languages
-        for photo in multi30k_captions(root, code)
-        for number, line in enumerate(photo.captions[: config.captions_each], start=1)
-    ]
-    return split("train"), captioned, split("val"), {name: split(name) for name in config.tests}
+    train = split("train")
+    if config.captions_of == "pairs":
+        captioned = _own_captions(train, config)
+    else:
+        captioned = [
+            Described(f"caption:{photo.id}:{number}", {code: line}, photo.image)
+            for code in config.caption_languages
+            for photo in multi30k_captions(root, code)
+            for number, line in enumerate(photo.captions[: config.captions_each], start=1)
+        ]
+    return train, captioned, split("val"), {name: split(name) for name in config.tests}
 
 
 def _by_line(pairs: Mapping[str, list[Pair]]) -> Iterable[tuple[Pair, dict[str, Pair]]]:

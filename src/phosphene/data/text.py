@@ -20,7 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Protocol, final, runtime_checkable
 
 import tokenizers
 from tokenizers.models import BPE
@@ -39,6 +39,28 @@ LANGUAGE: Final = "<lang:"
 WORD_END: Final = "</w>"
 _VOCABULARY_END: Final = "<merges>"  # the id of this entry is the size of the vocabulary
 _RESERVED: Final = (*SPECIALS, WORD_END, _VOCABULARY_END, "<pad:", LANGUAGE)
+
+
+@runtime_checkable
+class SubWords(Protocol):
+    """What a multilingual translator needs of a vocabulary, its own or a published one."""
+
+    def __len__(self) -> int:
+        """Entries of the vocabulary."""
+
+    def encode_all(self, sentences: Sequence[str]) -> list[list[int]]:
+        """Ids of sentences, without specials."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The sentence, without specials and languages."""
+
+    def language_id(self, code: str) -> int:
+        """The entry that stands for a language.
+
+        Raises:
+            InputError: there is none.
+        """
+
 
 Merge = tuple[str, str]
 Symbols = tuple[str, ...]
@@ -312,6 +334,7 @@ __all__ = [
     "UNK_ID",
     "WORD_END",
     "Merge",
+    "SubWords",
     "Tokenizer",
     "learn_merges",
 ]

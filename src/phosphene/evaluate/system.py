@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog, Signature
 from phosphene.data.dataset import TranslationData
-from phosphene.data.text import Tokenizer
+from phosphene.data.text import SubWords
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.translation import score_corpus
 from phosphene.evaluate.translator import reference_likelihoods, translate_all
@@ -70,11 +70,13 @@ class System:
 
     name: str
     model: TranslationModel
-    tokenizer: Tokenizer
+    tokenizer: SubWords
     search: SearchConfig
     language: str
     """Of the target."""
     needs_pictures: bool = False
+    tokenised: bool = True
+    """Whether its texts are Moses-tokenised, or natural text."""
     forced: tuple[int, ...] = ()
     """Words that every translation starts with, such as the token of its language."""
 
@@ -102,7 +104,7 @@ def score_split(
     likelihoods = reference_likelihoods(system.model, data)
     scores = [
         *(judge(hypotheses) if judge is not None else []),
-        *score_corpus(hypotheses, data.references, system.language),
+        *score_corpus(hypotheses, data.references, system.language, tokenised=system.tokenised),
         Score(
             "log-likelihood",
             float(likelihoods.mean()),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from phosphene.core.types import Tokens
 from phosphene.data.dataset import TranslationData, evaluation_batches
-from phosphene.data.text import Tokenizer
+from phosphene.data.text import SubWords
 from phosphene.models.pipeline import TranslationModel
 from phosphene.models.search import SearchConfig, log_likelihoods, translate
 from phosphene.models.translator import Translator, gold
@@ -43,7 +43,7 @@ def validation_loss(model: TranslationModel, data: TranslationData, smoothing: f
 def translate_all(
     model: TranslationModel,
     data: TranslationData,
-    tokenizer: Tokenizer,
+    tokenizer: SubWords,
     search: SearchConfig,
     done: Done | None = None,
     forced: Sequence[int] = (),

@@ -24,9 +24,11 @@ from phosphene.core.files import write_atomically
 from phosphene.core.types import Batch, Vectors
 from phosphene.data.image import load_rgb
 from phosphene.data.loader import collate
-from phosphene.data.text import Tokenizer
+from phosphene.data.text import SubWords, Tokenizer
 from phosphene.models.aligned_folder import KnownEncoder, load_aligned, save_aligned
 from phosphene.models.prefix_translator import PrefixTranslator, PrefixTranslatorConfig, build
+from phosphene.models.pretrained_mbart import MBart, MBartSizes, MBartTokenizer
+from phosphene.nn.prefix import MappingConfig, MappingNetwork
 
 KIND = "prefix_translator"
 _CONFIG, _WEIGHTS, _TOKENIZER, _ALIGNED = (
@@ -37,10 +39,23 @@ _CONFIG, _WEIGHTS, _TOKENIZER, _ALIGNED = (
 )
 
 
+class MBartNetwork(Frozen):
+    """mBART-50 with a prefix."""
+
+    published: str
+    """Where its vocabulary is: a name on the Hugging Face hub, or a folder."""
+    sizes: MBartSizes
+    mapping: MappingConfig | None
+
+
+Network = PrefixTranslatorConfig | MBartNetwork
+PrefixModel = PrefixTranslator | MBart
+
+
 class PrefixRecord(Frozen):
     """What ``config.json`` holds beside its ``kind``."""
 
-    network: PrefixTranslatorConfig
+    network: Network
     directions: tuple[tuple[str, str], ...]
     """What the model was trained on; the first is taken where none is asked for."""
     aligned: str
@@ -54,9 +69,9 @@ class PrefixPipeline:
     A sentence with a picture gets the picture's vector, one without its own.
     """
 
-    model: PrefixTranslator
+    model: PrefixModel
     record: PrefixRecord
-    tokenizer: Tokenizer
+    tokenizer: SubWords
     encoder: KnownEncoder
     direction: tuple[str, str]
 
@@ -115,13 +130,13 @@ class PrefixPipeline:
 
 def save_prefix_translator(
     folder: Path,
-    model: PrefixTranslator,
-    network: PrefixTranslatorConfig,
+    model: PrefixModel,
+    network: Network,
     directions: Sequence[tuple[str, str]],
-    tokenizer: Tokenizer,
+    tokenizer: SubWords,
     encoder: KnownEncoder,
 ) -> None:
-    """Write a model folder, each file all or nothing."""
+    """Write a model folder, each file all or nothing. A published vocabulary is named only."""
     weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     write_atomically(folder / _WEIGHTS, save(weights))
     save_aligned(folder / _ALIGNED, encoder)
@@ -130,7 +145,8 @@ def save_prefix_translator(
     )
     text = json.dumps({"kind": KIND, **record.model_dump(mode="json")}, indent=1)
     write_atomically(folder / _CONFIG, text.encode())
-    tokenizer.save(folder / _TOKENIZER)
+    if isinstance(tokenizer, Tokenizer):
+        tokenizer.save(folder / _TOKENIZER)
 
 
 def load_prefix_translator(folder: Path) -> PrefixPipeline:
@@ -146,7 +162,7 @@ def load_prefix_translator(folder: Path) -> PrefixPipeline:
         if not isinstance(values, dict) or values.pop("kind", None) != KIND:
             raise InputError(f"{config}: this is not a prefix translator")
         record = PrefixRecord.model_validate(values)
-        model = build(record.network)
+        model = _build(record.network)
     except (OSError, ValueError, ValidationError) as error:
         raise InputError(f"{config}: not the configuration of a prefix translator") from error
     try:
@@ -155,12 +171,7 @@ def load_prefix_translator(folder: Path) -> PrefixPipeline:
         raise InputError(
             f"{folder / _WEIGHTS}: missing, damaged, or not the weights of {_CONFIG}"
         ) from error
-    tokenizer = Tokenizer.load(folder / _TOKENIZER)
-    if len(tokenizer) != record.network.vocab:
-        raise InputError(
-            f"{folder / _TOKENIZER}: {len(tokenizer)} entries, "
-            f"expected {record.network.vocab} as {_CONFIG} says"
-        )
+    tokenizer = _vocabulary(folder, record.network)
     encoder = load_aligned(folder / _ALIGNED)
     if str(encoder.identity) != record.aligned:
         raise InputError(
@@ -170,8 +181,32 @@ def load_prefix_translator(folder: Path) -> PrefixPipeline:
     return PrefixPipeline(model.eval(), record, tokenizer, encoder, record.directions[0])
 
 
+def _build(network: Network) -> PrefixModel:
+    if isinstance(network, PrefixTranslatorConfig):
+        return build(network)
+    model = MBart(network.sizes)
+    if network.mapping is not None:
+        model.mapping = MappingNetwork(network.mapping, network.sizes.hidden)
+    return model
+
+
+def _vocabulary(folder: Path, network: Network) -> SubWords:
+    if isinstance(network, MBartNetwork):
+        return MBartTokenizer.load(network.published)
+    tokenizer = Tokenizer.load(folder / _TOKENIZER)
+    if len(tokenizer) != network.vocab:
+        raise InputError(
+            f"{folder / _TOKENIZER}: {len(tokenizer)} entries, "
+            f"expected {network.vocab} as {_CONFIG} says"
+        )
+    return tokenizer
+
+
 __all__ = [
     "KIND",
+    "MBartNetwork",
+    "Network",
+    "PrefixModel",
     "PrefixPipeline",
     "PrefixRecord",
     "load_prefix_translator",

@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from phosphene.core.config import Frozen
-from phosphene.core.types import Batch, Vectors
-from phosphene.nn.prefix import Mapping, MappingNetwork, build_mapping
+from phosphene.core.types import Batch
+from phosphene.nn.prefix import MappingConfig, MappingNetwork
 from phosphene.nn.transformer import (
     Decoder,
     DecoderLayer,
@@ -36,14 +36,8 @@ class PrefixTranslatorConfig(Frozen):
     inner: int = Field(default=256, ge=1)
     heads: int = Field(default=4, ge=1)
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    mapping: Mapping = "mlp"
-    prefix_length: int = Field(default=10, ge=0)
-    """Rows of the prefix, ``k``; 0 is a translator without one."""
-    feature: int = Field(default=512, ge=1)
-    """Width of the vector."""
-    tune_projection: bool = False
-    """A square matrix, at first the identity, before the mapping network: with the last linear
-    layer of an encoder it makes one that is trained on."""
+    mapping: MappingConfig | None = MappingConfig()
+    """The prefix; ``None`` is a translator without one."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +59,10 @@ class PrefixTranslator(nn.Module):
         encoder: Encoder,
         mapping: MappingNetwork | None,
         decoder: Decoder,
-        projection: nn.Linear | None = None,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.encoder = encoder
-        self.projection = projection
         self.mapping = mapping
         self.decoder = decoder
 
@@ -88,35 +80,19 @@ class PrefixTranslator(nn.Module):
         states: Tensor = self.encoder(self.embedding(source.ids), source.mask)
         if self.mapping is None:
             return Memory(states, source.mask)
-        vectors = batch.vectors
-        if vectors is None:
-            absent = states.new_zeros(len(batch), self.mapping.feature)
-            vectors = Vectors(absent, source.mask.new_zeros(len(batch)))
-        rows = self.embedding.place(self.mapping(self.project(vectors)))
+        vectors = batch.vectors or self.mapping.absent(source.mask[:, 0])
+        rows = self.embedding.place(self.mapping(vectors))
         return Memory(states, source.mask, soft_prefix=SoftPrefix(rows, vectors.mask))
-
-    def project(self, vectors: Vectors) -> Vectors:
-        """Vectors as the mapping network gets them."""
-        if self.projection is None:
-            return vectors
-        return Vectors(self.projection(vectors.values), vectors.mask)
 
 
 def build(config: PrefixTranslatorConfig) -> PrefixTranslator:
     """A prefix translator with fresh weights."""
     width = Width(config.hidden, config.inner, config.heads, config.dropout)
-    mapping = projection = None
-    if config.prefix_length:
-        mapping = build_mapping(config.mapping, config.feature, config.hidden, config.prefix_length)
-        if config.tune_projection:
-            projection = nn.Linear(config.feature, config.feature, bias=False)
-            nn.init.eye_(projection.weight)
     return PrefixTranslator(
         Embedding(config.vocab, config.hidden, config.dropout),
         Encoder(config.layers, width),
-        mapping,
+        None if config.mapping is None else MappingNetwork(config.mapping, config.hidden),
         Decoder([DecoderLayer(width) for _ in range(config.layers)], config.hidden),
-        projection,
     )
 
 

@@ -1,4 +1,4 @@
-"""The embedded world's aligned encoder: a small CNN and a small Transformer, trained together."""
+"""The embedded world's aligned encoder: a CNN that knows its labels, and a small Transformer."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from phosphene.data.image import to_tensor
 from phosphene.data.store import Producer
 from phosphene.data.text import EOS_ID, Tokenizer
 from phosphene.models.aligned import AlignedTrace, Temperature, in_parts
+from phosphene.models.resnet import ResNet
 from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.generator import masked_mean
 from phosphene.nn.transformer import Embedding, Encoder, Width
@@ -45,24 +46,43 @@ class TwoTowers(nn.Module):
 
     def __init__(self, config: TwoTowersConfig) -> None:
         super().__init__()
-        self.cnn = build_teacher(
-            TeacherConfig(network="small_resnet", side=config.side), config.width
-        )
+        cnn = build_teacher(TeacherConfig(network="small_resnet", side=config.side), config.width)
+        assert isinstance(cnn, ResNet)
+        self.cnn = cnn
         self.embedding = Embedding(config.vocab, config.hidden, dropout=0.0)
         self.encoder = Encoder(1, Width(config.hidden, 2 * config.hidden, 4, 0.0))
         self.project = nn.Linear(config.hidden, config.width)
         self.temperature = Temperature()
 
     def forward(self, batch: Batch) -> AlignedTrace:
-        """Vectors of pictures and sentences of ``batch``, every row of which has both."""
-        if batch.pixels is None:
+        """Vectors of pictures and sentences of ``batch``, every row of which has both.
+
+        The pictures are there as pixels, or as vectors made by :meth:`features`.
+        """
+        if batch.vectors is not None:
+            image = self.project_features(batch.vectors.values)
+        elif batch.pixels is not None:
+            image = self.see(batch.pixels.values)
+        else:
             raise ValueError("aligning needs pictures")
-        image, text = self.see(batch.pixels.values), self.read(batch.source)
-        return AlignedTrace(image, text, self.temperature())
+        return AlignedTrace(image, self.read(batch.source), self.temperature())
+
+    def features(
+        self, pixels: Float[Tensor, "photo 3 height width"]
+    ) -> Float[Tensor, "photo channel"]:
+        """The strongest cell of each channel of the CNN's last map."""
+        pooled: Tensor = self.cnn.avgpool(self.cnn(pixels).last)
+        return pooled.flatten(1)
+
+    def project_features(
+        self, features: Float[Tensor, "photo channel"]
+    ) -> Float[Tensor, "photo feature"]:
+        """Vectors of length 1 of pictures that were looked at."""
+        return F.normalize(self.cnn.fc(features), dim=1)
 
     def see(self, pixels: Float[Tensor, "photo 3 height width"]) -> Float[Tensor, "photo feature"]:
         """Vectors of length 1 of pictures in [0, 1]."""
-        return F.normalize(self.cnn(pixels).logits, dim=1)
+        return self.project_features(self.features(pixels))
 
     def read(self, source: Tokens) -> Float[Tensor, "batch feature"]:
         """Vectors of length 1 of sentences."""

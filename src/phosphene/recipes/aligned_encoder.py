@@ -1,8 +1,10 @@
 """The frozen encoder of pictures and sentences that a recipe conditions on, trained where needed.
 
-``two-towers``: the embedded world's, on scenes that no translator sees. ``projected``: projections
-between published features, on photos with captions in English only. Both minimise InfoNCE
-(Radford et al., 2021) in a stage of their own that runs share. ``m-clip``: the paper's, published.
+``two-towers``: the embedded world's, on scenes that no translator sees; its CNN learns what is in
+them first and is then kept, as networks that learned ImageNet's labels are. ``projected``:
+projections between published features, on photos with captions in English only. Both minimise
+InfoNCE (Radford et al., 2021) in a stage of their own that runs share. ``m-clip``: the paper's,
+published.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from pydantic import Field
+from torch import Tensor, nn
 
 from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import seed_update
-from phosphene.core.types import Batch, FeaturePairs, Pixels
+from phosphene.core.types import Batch, FeaturePairs, LabelledPictures, Vectors
 from phosphene.data.corpus import CorpusConfig, data_root
+from phosphene.data.dataset import LabelledScenes, PictureBatches
 from phosphene.data.image import load_rgb, to_tensor
 from phosphene.data.loader import Indices
 from phosphene.data.pairs import CAPTIONS_EACH, HeldOut, PairBatches, multi30k_captions
@@ -30,10 +34,10 @@ from phosphene.data.translation import multi30k
 from phosphene.data.world.captions import caption, captions
 from phosphene.data.world.draw import draw
 from phosphene.data.world.lexicon import Language
-from phosphene.data.world.scene import Scene
+from phosphene.data.world.scene import Scene, visual_labels
 from phosphene.data.world.splits import Part, Split, World
 from phosphene.evaluate.retrieval import recall
-from phosphene.models.aligned import AlignedEncoder
+from phosphene.models.aligned import AlignedEncoder, in_parts
 from phosphene.models.aligned_folder import KnownEncoder
 from phosphene.models.pretrained_aligned import (
     MultilingualClipConfig,
@@ -50,6 +54,7 @@ from phosphene.models.teachers import build_teacher
 from phosphene.models.two_towers import TwoTowers, TwoTowersConfig, TwoTowersEncoder, with_eos
 from phosphene.nn.visual import freeze
 from phosphene.objectives.contrastive import info_nce
+from phosphene.objectives.likelihood import multi_label
 from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget, Fitter, Stage
 from phosphene.weighting.direct import Term, example_mean
@@ -57,6 +62,14 @@ from phosphene.weighting.direct import Term, example_mean
 KS = (1, 5, 10)
 _WORDINGS = 4
 """Captions of a scene in each language."""
+
+
+class LabelsConfig(Frozen):
+    """How the CNN of ``two-towers`` learns the labels of scenes."""
+
+    pictures_per_update: int = Field(default=32, ge=2)
+    budget: Budget = Budget(max_updates=800, average_last=1)
+    optim: OptimConfig = OptimConfig(learning_rate=0.01, warmup_updates=60, schedule="cosine")
 
 
 class AlignedConfig(Frozen):
@@ -71,6 +84,7 @@ class AlignedConfig(Frozen):
     """``two-towers``: scenes to train on."""
     width: int = Field(default=64, ge=1)
     """``two-towers``: numbers in a vector."""
+    labels: LabelsConfig = LabelsConfig()
     pictures_per_update: int = Field(default=128, ge=2)
     budget: Budget = Budget(max_updates=400, evaluate_every_updates=200, average_last=1)
     optim: OptimConfig = OptimConfig(learning_rate=0.002, warmup_updates=40, schedule="cosine")
@@ -112,10 +126,24 @@ def train_two_towers(
     seed_update(seed)
     model = TwoTowers(towers)
 
+    shared = trainer.shared("two-towers", config, data, seed)
+    learn_labels(shared, model, LabelledScenes(pictures, visual_labels(seen)), config.labels, seed)
+
+    @cache
+    def features() -> Tensor:
+        """Of all pictures: not computed where the stage is finished."""
+        with torch.no_grad():
+            model.cnn.eval()
+            return in_parts(
+                lambda part: model.features(to_tensor(pictures[part]).to(trainer.device)),
+                len(pictures),
+                model.cnn.fc.in_features,
+            )
+
     def make(rows: Indices, sentence: Indices) -> Batch:
         chosen = [ids[row][number] for row, number in zip(rows, sentence, strict=True)]
-        pixels = Pixels(to_tensor(pictures[rows]), torch.arange(len(rows)))
-        return Batch(tuple(map(str, rows)), with_eos(chosen), pixels=pixels)
+        seen_before = Vectors(features()[rows], torch.ones(len(rows), dtype=torch.bool))
+        return Batch(tuple(map(str, rows)), with_eos(chosen), vectors=seen_before)
 
     batches = PairBatches(
         len(seen), len(languages) * _WORDINGS, config.pictures_per_update, seed, make
@@ -124,11 +152,34 @@ def train_two_towers(
         np.stack([draw(scene) for scene in unseen]),
         {language: [caption(scene, language) for scene in unseen] for language in languages},
     )
-    shared = trainer.shared("two-towers", config, data, seed)
     _fit(shared, model, batches, config)
     encoder = TwoTowersEncoder(model, towers, tokenizer)
     report_recall(shared.log, encoder, {"unseen scenes": held_out})
     return encoder
+
+
+def learn_labels(
+    trainer: Fitter, model: TwoTowers, scenes: LabelledScenes, config: LabelsConfig, seed: int
+) -> None:
+    """Train the CNN, its last layer apart, to tell what is in a picture; then keep it as it is."""
+    head = nn.Linear(model.cnn.fc.in_features, scenes.labels.shape[1])
+
+    def loss(batch: LabelledPictures) -> dict[str, Term]:
+        logits = head(model.features(batch.pixels))
+        return {"labels": example_mean(multi_label(logits, batch.labels))}
+
+    trainer.fit(
+        Stage(
+            name="labels",
+            modules={"cnn": model.cnn, "head": head},
+            batches=PictureBatches(scenes, config.pictures_per_update, seed),
+            loss=loss,
+            budget=config.budget,
+            optim=config.optim,
+        )
+    )
+    model.cnn.requires_grad_(False)
+    model.cnn.fc.requires_grad_(True)
 
 
 def train_projections(

@@ -31,9 +31,13 @@ from phosphene.core.runtime import seed_update
 from phosphene.core.types import Batch
 from phosphene.data.dataset import TrainingBatches, TranslationData
 from phosphene.data.described import load_described
+from phosphene.data.text import SubWords
 from phosphene.evaluate.translator import validation_loss
-from phosphene.models.prefix_translator import PrefixTranslator, build
+from phosphene.models.prefix_folder import MBartNetwork, Network, PrefixModel
+from phosphene.models.prefix_translator import build
+from phosphene.models.pretrained_mbart import MBartTokenizer, load_mbart
 from phosphene.models.translator import gold
+from phosphene.nn.prefix import MappingNetwork
 from phosphene.objectives.likelihood import label_smoothed
 from phosphene.recipes.aligned_encoder import aligned_encoder
 from phosphene.recipes.clip_prefix_data import (
@@ -45,7 +49,12 @@ from phosphene.recipes.clip_prefix_data import (
     translations,
 )
 from phosphene.recipes.clip_prefix_results import Trained, evaluate, export
-from phosphene.recipes.clip_prefix_settings import Settings, encoder_corpus, prefix_config
+from phosphene.recipes.clip_prefix_settings import (
+    Settings,
+    encoder_corpus,
+    mapping_config,
+    small_network,
+)
 from phosphene.train.stage import Finished, Fitter, Stage
 from phosphene.weighting.direct import Term, token_mean
 
@@ -55,14 +64,13 @@ __all__ = ["Settings", "evaluate", "export", "train"]
 def train(trainer: Fitter, settings: Settings) -> Trained:
     """All stages of ``settings.system``."""
     data, arm = settings.data, settings.arm
-    corpus = load_described(data)
+    corpus = load_described(data, vocabulary(settings))
     encoder = aligned_encoder(trainer, settings.aligned, encoder_corpus(data), settings.seed)
     store = None if data.source == "world" else trainer.cache("vectors", encoder.identity.digest)
     space = Space(encoder, store, trainer.log)
 
     seed_update(settings.seed)
-    config = prefix_config(settings, len(corpus.tokenizer), encoder.width)
-    model = build(config)
+    model, network = translator(settings, len(corpus.tokenizer), encoder.width)
     moments = {"start": copy.deepcopy(model)}
     sentences = translations(corpus.train, data.directions, corpus.tokenizer)
     held_out = translations(corpus.validation, data.directions, corpus.tokenizer)
@@ -79,7 +87,26 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
         translated = mixed(translated, captioned(settings, space, told))
     finished = translate(trainer, settings, model, translated, sourced(settings, space, held_out))
     moments["translate"] = model
-    return Trained(model, config, data.directions, corpus, space, encoder, moments, finished)
+    return Trained(model, network, data.directions, corpus, space, encoder, moments, finished)
+
+
+def vocabulary(settings: Settings) -> SubWords | None:
+    """That of the published translator; ``None``: one is learned."""
+    name = settings.network.published
+    return None if name is None else MBartTokenizer.load(name)
+
+
+def translator(settings: Settings, vocab: int, feature: int) -> tuple[PrefixModel, Network]:
+    """A small translator with fresh weights, or mBART-50 with a fresh mapping network."""
+    name = settings.network.published
+    if name is None:
+        network = small_network(settings, vocab, feature)
+        return build(network), network
+    mapping = mapping_config(settings, feature)
+    model, sizes = load_mbart(name)
+    if mapping is not None:
+        model.mapping = MappingNetwork(mapping, sizes.hidden)
+    return model, MBartNetwork(published=name, sizes=sizes, mapping=mapping)
 
 
 def captioned(settings: Settings, space: Space, told: Examples) -> TranslationData:
@@ -104,9 +131,7 @@ def sourced(settings: Settings, space: Space, sentences: Examples) -> Translatio
             return sentences.data
 
 
-def caption(
-    trainer: Fitter, settings: Settings, model: PrefixTranslator, told: TranslationData
-) -> None:
+def caption(trainer: Fitter, settings: Settings, model: PrefixModel, told: TranslationData) -> None:
     """Stage 1: from a picture to what is said of it."""
     kept = [model.encoder, model.embedding] if settings.freeze_encoder else []
     for module in kept:
@@ -128,7 +153,7 @@ def caption(
 def translate(
     trainer: Fitter,
     settings: Settings,
-    model: PrefixTranslator,
+    model: PrefixModel,
     sentences: TranslationData,
     held_out: TranslationData,
 ) -> Finished:
@@ -148,7 +173,7 @@ def translate(
     )
 
 
-def likelihood(model: PrefixTranslator, batch: Batch, smoothing: float) -> Term:
+def likelihood(model: PrefixModel, batch: Batch, smoothing: float) -> Term:
     """Cross-entropy of the target words, the language token and EOS among them."""
     words, mask = gold(batch.target)
     return token_mean(label_smoothed(model(batch).logits, words, smoothing), mask)

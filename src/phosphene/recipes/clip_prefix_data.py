@@ -19,7 +19,7 @@ from phosphene.data.dataset import NO_PICTURE, TrainingBatches, TranslationData,
 from phosphene.data.described import Described, Direction, Picture
 from phosphene.data.image import load_rgb
 from phosphene.data.loader import Position
-from phosphene.data.text import Tokenizer
+from phosphene.data.text import SubWords
 from phosphene.data.translation import Pair
 from phosphene.data.world.draw import draw
 from phosphene.data.world.scene import Scene
@@ -40,7 +40,7 @@ class Examples:
 
 
 def translations(
-    items: Sequence[Described], directions: Sequence[Direction], tokenizer: Tokenizer
+    items: Sequence[Described], directions: Sequence[Direction], tokenizer: SubWords
 ) -> Examples:
     """Every item in every direction that it has both languages of.
 
@@ -67,7 +67,7 @@ def translations(
 
 
 def captions(
-    items: Sequence[Described], languages: Sequence[str], source: str, tokenizer: Tokenizer
+    items: Sequence[Described], languages: Sequence[str], source: str, tokenizer: SubWords
 ) -> Examples:
     """Every sentence in one of ``languages`` as a target; ``<source> EOS`` is left of the source.
 
@@ -107,7 +107,7 @@ def mixed(first: TranslationData, second: TranslationData) -> TranslationData:
     )
 
 
-def _tagged(tokenizer: Tokenizer, codes: Sequence[str], lines: Sequence[str]) -> list[list[int]]:
+def _tagged(tokenizer: SubWords, codes: Sequence[str], lines: Sequence[str]) -> list[list[int]]:
     ids = {code: tokenizer.language_id(code) for code in dict.fromkeys(codes)}
     encoded = tokenizer.encode_all(lines)
     return [[ids[code], *words] for code, words in zip(codes, encoded, strict=True)]

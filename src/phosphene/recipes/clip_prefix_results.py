@@ -23,8 +23,7 @@ from phosphene.evaluate.significance import paired_permutation
 from phosphene.evaluate.system import Judge, Results, SplitResult, System, score_split
 from phosphene.evaluate.world import naming_judge, world_judge
 from phosphene.models.aligned_folder import KnownEncoder
-from phosphene.models.prefix_folder import save_prefix_translator
-from phosphene.models.prefix_translator import PrefixTranslator, PrefixTranslatorConfig
+from phosphene.models.prefix_folder import Network, PrefixModel, save_prefix_translator
 from phosphene.recipes.clip_prefix_data import Examples, Space, captions, translations
 from phosphene.recipes.clip_prefix_settings import Settings
 from phosphene.train.stage import Finished
@@ -37,13 +36,13 @@ _PICTURES = 243
 class Trained:
     """What the recipe leaves behind. Inference needs model, config, tokenizer and encoder only."""
 
-    model: PrefixTranslator
-    config: PrefixTranslatorConfig
+    model: PrefixModel
+    network: Network
     directions: tuple[Direction, ...]
     corpus: DescribedCorpus
     space: Space
     encoder: KnownEncoder
-    moments: Mapping[str, PrefixTranslator]
+    moments: Mapping[str, PrefixModel]
     """The model before training and after each stage."""
     finished: Finished
 
@@ -149,10 +148,11 @@ def measure_alignment(trained: Trained, direction: Direction) -> SplitResult:
     scores = []
     for moment, model in trained.moments.items():
         device = model.embedding.table.device
-        pairs = [model.project(vectors.to(device)) for vectors in (shown, said)]
-        scores.append(_alikeness(f"cosine of vectors, {moment}", *(one.values for one in pairs)))
         assert model.mapping is not None
-        prefixes = [model.mapping(one).flatten(1) for one in pairs]
+        pairs = [vectors.to(device) for vectors in (shown, said)]
+        projected = [model.mapping.project(vectors) for vectors in pairs]
+        scores.append(_alikeness(f"cosine of vectors, {moment}", *projected))
+        prefixes = [model.mapping(vectors).flatten(1) for vectors in pairs]
         scores.append(_alikeness(f"cosine of prefixes, {moment}", *prefixes))
     return SplitResult("alignment", len(rows), tuple(scores))
 
@@ -162,7 +162,7 @@ def export(trained: Trained, folder: Path) -> None:
     save_prefix_translator(
         folder,
         trained.model,
-        trained.config,
+        trained.network,
         trained.directions,
         trained.corpus.tokenizer,
         trained.encoder,
@@ -170,11 +170,19 @@ def export(trained: Trained, folder: Path) -> None:
 
 
 def _system(
-    trained: Trained, settings: Settings, name: str, model: PrefixTranslator, language: str
+    trained: Trained, settings: Settings, name: str, model: PrefixModel, language: str
 ) -> System:
     tokenizer = trained.corpus.tokenizer
     forced = (tokenizer.language_id(language),)
-    return System(name, model, tokenizer, settings.search, language, forced=forced)
+    return System(
+        name,
+        model,
+        tokenizer,
+        settings.search,
+        language,
+        tokenised=settings.data.tokenised,
+        forced=forced,
+    )
 
 
 def _judge(system: System, examples: Examples) -> Judge | None:

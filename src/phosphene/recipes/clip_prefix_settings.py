@@ -14,7 +14,7 @@ from phosphene.data.corpus import CorpusConfig
 from phosphene.data.described import DescribedConfig
 from phosphene.models.prefix_translator import PrefixTranslatorConfig
 from phosphene.models.search import SearchConfig
-from phosphene.nn.prefix import Mapping
+from phosphene.nn.prefix import MappingConfig
 from phosphene.recipes.aligned_encoder import AlignedConfig
 from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget
@@ -61,20 +61,16 @@ class StageConfig(Frozen):
 
 
 class NetworkConfig(Frozen):
-    """The translator: the defaults are Transformer-Tiny with the paper's prefix."""
+    """The translator: the defaults are Transformer-Tiny."""
 
     layers: int = Field(default=4, ge=1)
     hidden: int = Field(default=128, ge=2)
     inner: int = Field(default=256, ge=1)
     heads: int = Field(default=4, ge=1)
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    mapping: Mapping = "mlp"
-    """The paper's: one linear layer and a PReLU."""
-    prefix_length: int = Field(default=10, ge=1)
-    """The paper's: 10."""
-    tune_projection: bool = False
-    """Train the last linear layer of the aligned encoder too, one matrix for both kinds of vectors
-    so that they stay in one space. The paper freezes the encoder."""
+    published: str | None = None
+    """mBART-50 in the place of the small Transformer, by name or folder; the sizes are then its
+    own, and so is the vocabulary. The paper's: ``facebook/mbart-large-50``."""
 
     @model_validator(mode="after")
     def _heads_divide_hidden(self) -> NetworkConfig:
@@ -105,6 +101,8 @@ class Settings(Frozen):
     data: DescribedConfig
     aligned: AlignedConfig
     network: NetworkConfig = NetworkConfig()
+    mapping: MappingConfig = MappingConfig()
+    """The prefix. Its ``feature`` is replaced by the width of the aligned encoder's vectors."""
     search: SearchConfig = SearchConfig()
     runtime: RuntimeConfig = RuntimeConfig()
 
@@ -114,8 +112,15 @@ class Settings(Frozen):
         return ARMS[self.system]
 
 
-def prefix_config(settings: Settings, vocab: int, feature: int) -> PrefixTranslatorConfig:
-    """The translator of ``settings.system`` for vectors of width ``feature``."""
+def mapping_config(settings: Settings, feature: int) -> MappingConfig | None:
+    """The prefix of ``settings.system`` for vectors of width ``feature``."""
+    if settings.arm.translations is None:
+        return None
+    return settings.mapping.model_copy(update={"feature": feature})
+
+
+def small_network(settings: Settings, vocab: int, feature: int) -> PrefixTranslatorConfig:
+    """The small translator of ``settings.system``."""
     network = settings.network
     return PrefixTranslatorConfig(
         vocab=vocab,
@@ -124,10 +129,7 @@ def prefix_config(settings: Settings, vocab: int, feature: int) -> PrefixTransla
         inner=network.inner,
         heads=network.heads,
         dropout=network.dropout,
-        mapping=network.mapping,
-        prefix_length=network.prefix_length if settings.arm.translations else 0,
-        feature=feature,
-        tune_projection=network.tune_projection,
+        mapping=mapping_config(settings, feature),
     )
 
 
@@ -156,5 +158,6 @@ __all__ = [
     "StageConfig",
     "System",
     "encoder_corpus",
-    "prefix_config",
+    "mapping_config",
+    "small_network",
 ]
