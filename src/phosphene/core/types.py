@@ -13,6 +13,7 @@ region     visual positions: cells of a feature map, or detected boxes (``P``)
 memory     positions the decoder attends to: ``source``, or ``source + region``
 row        positions of a vision-language encoder: CLS, text, SEP, tags, SEP, regions
 real       the rows of a whole batch that are no padding, one after another
+prefix     rows that a decoder reads before the first target word
 vocab      entries of the joint vocabulary
 hidden     width of the translator (``d``)
 head       attention heads
@@ -111,6 +112,14 @@ class LabelledPictures(_OnDevice):
 
     pixels: Float[Tensor, "photo 3 height width"]
     labels: Float[Tensor, "photo label"]
+
+
+@dataclass(frozen=True)
+class FeaturePairs(_OnDevice):
+    """Frozen features of pictures, and of one sentence about each, for aligning the two."""
+
+    image: Float[Tensor, "batch feature"]
+    text: Float[Tensor, "batch text_feature"]
 
 
 @dataclass(frozen=True)
@@ -234,6 +243,7 @@ __all__ = [
     "VIEWS",
     "AlignedPositions",
     "Batch",
+    "FeaturePairs",
     "LabelledPictures",
     "Labels",
     "Masked",
