@@ -211,7 +211,7 @@ class DecoderLayer(nn.Module):
     def look_back(
         self,
         rows: Float[Tensor, "batch target hidden"],
-        causal: Bool[Tensor, "1 1 target target"],
+        causal: Bool[Tensor, "#batch 1 target target"],
     ) -> Float[Tensor, "batch target hidden"]:
         """Update ``rows`` from those before them."""
         normal = self.self_attention_norm(rows)
