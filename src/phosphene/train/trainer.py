@@ -88,8 +88,8 @@ class Trainer:
             self.runtime.barrier()
             if not (folder / "final").exists():
                 self._run(stage, folder)
-        self.runtime.barrier()
-        return self._conclude(stage, folder)
+            self.runtime.barrier()
+            return self._conclude(stage, folder)
 
     def _run(self, stage: Stage, folder: Path) -> None:
         """Train ``stage`` to its end and write its final weights."""
