@@ -144,9 +144,11 @@ def _without_dropout(student: Student) -> Iterator[None]:
     """Meta-data are looked at as validation data are."""
     training = {part: part.training for part in student.modules()}
     student.eval()
-    yield
-    for part, mode in training.items():
-        part.training = mode
+    try:
+        yield
+    finally:
+        for part, mode in training.items():
+            part.training = mode
 
 
 def check_processes(stage: str, processes: int) -> None:
