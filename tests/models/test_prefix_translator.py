@@ -30,7 +30,7 @@ from phosphene.models.prefix_translator import (
 from phosphene.models.search import SearchConfig, log_likelihoods, translate
 from phosphene.models.two_towers import TwoTowers, TwoTowersConfig, TwoTowersEncoder
 from phosphene.nn.prefix import MappingConfig
-from phosphene.serve.engine import open_engine
+from phosphene.serve.engine import Request, open_engine
 
 PAD, BOS, EOS, GERMAN = 0, 1, 2, 4
 LINES = ["a dog runs .", "a cat", "the red house", "ein hund rennt .", "das rote haus"]
@@ -196,9 +196,9 @@ def test_a_folder_gives_back_what_was_saved(folder: Path) -> None:
 
 def test_a_line_is_translated_without_a_picture(folder: Path) -> None:
     engine = open_engine(folder.parent, SHORT)
-    together = engine.translate(LINES)
+    together = engine.translate([Request(line) for line in LINES])
     for line, found in zip(LINES, together, strict=True):
-        (alone,) = engine.translate([line])
+        (alone,) = engine.translate([Request(line)])
         assert alone.translation == found.translation
     assert all("<lang:" not in found.translation for found in together)
 

@@ -25,7 +25,7 @@ from phosphene.recipes.clip_prefix import train
 from phosphene.recipes.clip_prefix_settings import ARMS, Settings, System
 from phosphene.recipes.launch import train_run
 from phosphene.recipes.plan import plan
-from phosphene.serve.engine import open_engine
+from phosphene.serve.engine import Request, open_engine
 from phosphene.train.stage import Finished, Stage
 from phosphene.train.trainer import Trainer
 
@@ -99,7 +99,8 @@ def test_the_exported_model_translates_as_it_was_scored(folder: Path) -> None:
     run = folder / "clip_prefix"
     lines = read_results(run).split("low-resource").lines
     engine = open_engine(run, settings().search)
-    spoken = [found.translation for found in engine.translate([line.source for line in lines])]
+    asked = [Request(line.source) for line in lines]
+    spoken = [found.translation for found in engine.translate(asked)]
     assert spoken == [line.hypothesis for line in lines]
 
 
