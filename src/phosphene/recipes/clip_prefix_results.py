@@ -157,7 +157,7 @@ def measure_alignment(trained: Trained, direction: Direction) -> SplitResult:
     return SplitResult("alignment", len(rows), tuple(scores))
 
 
-def export(trained: Trained, folder: Path) -> None:
+def export(trained: Trained, settings: Settings, folder: Path) -> None:
     """What inference needs: the translator, and the encoder that makes its vectors."""
     save_prefix_translator(
         folder,
