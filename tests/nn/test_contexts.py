@@ -38,7 +38,8 @@ def test_a_context_is_a_softmax_over_its_own_modality_alone() -> None:
     assert isinstance(layer, DecoderLayer)
     _, (found,) = decode_observed(model, rows, seen, visual, 1)
     attention = layer.cross_attention
-    query = attention.query(layer.cross_attention_norm(layer.look_back(rows, causal(rows))))
+    earlier = causal(rows.shape[1], rows.device)
+    query = attention.query(layer.cross_attention_norm(layer.look_back(rows, earlier)))
     keys, values = attention.key_value(seen.states).chunk(2, dim=-1)
     for context, chosen in ((found.text, slice(0, 3)), (found.visual, slice(3, 5))):
         for head in (slice(0, 4), slice(4, 8)):

@@ -33,10 +33,16 @@ def test_cosine_ends_at_zero(update: int, rate: float) -> None:
     assert learning_rate(config, update, 500) == pytest.approx(rate, abs=1e-7)
 
 
+@pytest.mark.parametrize(("update", "rate"), [(50, 0.5), (100, 1.0), (200, 0.75), (500, 0.0)])
+def test_linear_decay_ends_at_zero(update: int, rate: float) -> None:
+    config = OptimConfig(learning_rate=1, warmup_updates=100, schedule="linear")
+    assert learning_rate(config, update, 500) == pytest.approx(rate, abs=1e-12)
+
+
 def test_constant_and_no_warmup() -> None:
     config = OptimConfig(learning_rate=0.1, warmup_updates=0, schedule="constant")
     assert [learning_rate(config, update, 9) for update in (1, 9)] == [0.1, 0.1]
-    for schedule in ("inverse_sqrt", "cosine"):
+    for schedule in ("inverse_sqrt", "cosine", "linear"):
         first = OptimConfig(learning_rate=0.1, warmup_updates=0, schedule=schedule)
         assert 0 < learning_rate(first, 1, 1000) <= 0.1
 

@@ -13,12 +13,15 @@ region     visual positions: cells of a feature map, or detected boxes (``P``)
 memory     positions the decoder attends to: ``source``, or ``source + region``
 row        positions of a vision-language encoder: CLS, text, SEP, tags, SEP, regions
 real       the rows of a whole batch that are no padding, one after another
+prefix     rows that a decoder reads before the first target word
 vocab      entries of the joint vocabulary
 hidden     width of the translator (``d``)
 head       attention heads
 feature    width of a visual feature (2048 for ResNet-50)
+pair       positions of a student that are matched with one of a teacher
 photo      pictures of one batch; at most ``batch``, often fewer
 label      things that may be in a picture, answers, classes
+view       what is given of an example: both modalities, the image alone, the text alone
 channel    channels of a feature map; 3 for pixels
 height     rows of a picture or a feature map
 width      columns of the same
@@ -31,13 +34,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Modality = Literal["image", "text"]
+View = Literal["both", "image", "text"]
+"""What is given of an example: both modalities, or one alone."""
+VIEWS: Final[tuple[View, ...]] = ("both", "image", "text")
+"""The order of the axis ``view``."""
 Labels = Int[Tensor, " batch"] | Float[Tensor, "batch label"]
 """One class of each example, or a score in [0, 1] for every label."""
 Data = TypeVar("Data", bound="_OnDevice")
@@ -108,6 +115,14 @@ class LabelledPictures(_OnDevice):
 
 
 @dataclass(frozen=True)
+class FeaturePairs(_OnDevice):
+    """Frozen features of pictures, and of one sentence about each, for aligning the two."""
+
+    image: Float[Tensor, "batch feature"]
+    text: Float[Tensor, "batch text_feature"]
+
+
+@dataclass(frozen=True)
 class Vectors(_OnDevice):
     """One vector per example, of an encoder that maps pictures and sentences into one space."""
 
@@ -171,6 +186,23 @@ class Batch(_OnDevice):
 
 
 @dataclass(frozen=True)
+class AlignedPositions(_OnDevice):
+    """Which positions of a student stand for which of a teacher, over a batch.
+
+    Both are counted within one kind of position (text, tags or regions), from 0, so that they do
+    not depend on how far the rest of a sequence is padded.
+    """
+
+    example: Int[Tensor, " pair"]
+    """The example of the batch that a pair belongs to."""
+    student: Int[Tensor, " pair"]
+    teacher: Int[Tensor, " pair"]
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+
+@dataclass(frozen=True)
 class Masked(_OnDevice):
     """Tokens some of which a model does not see and has to find."""
 
@@ -208,7 +240,10 @@ def _take(data: Rows, rows: Int[Tensor, " batch"]) -> Rows:
 
 
 __all__ = [
+    "VIEWS",
+    "AlignedPositions",
     "Batch",
+    "FeaturePairs",
     "LabelledPictures",
     "Labels",
     "Masked",
@@ -218,4 +253,5 @@ __all__ = [
     "Regions",
     "Tokens",
     "Vectors",
+    "View",
 ]

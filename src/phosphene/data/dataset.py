@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from phosphene.core.errors import InputError
-from phosphene.core.types import Batch, LabelledPictures, Pixels, Regions, Tokens
+from phosphene.core.types import Batch, LabelledPictures, Pixels, Regions, Tokens, Vectors
 from phosphene.data.image import Progress, load_rgb, to_tensor
 from phosphene.data.loader import Indices, Position, TokenBatches, collate, shard
 from phosphene.data.regions import RegionTable
@@ -27,6 +27,22 @@ Encode = Callable[[Sequence[str]], list[list[int]]]
 
 
 @dataclass(frozen=True)
+class VectorTable:
+    """Vectors made once, and the one that belongs to each example (``NO_PICTURE``: none)."""
+
+    values: Float[Tensor, "vector feature"]
+    of: Int[np.ndarray, " example"]
+
+    def batch(self, indices: Indices) -> Vectors:
+        """Vectors of some examples side by side; an absent one is zero and masked."""
+        rows = torch.from_numpy(self.of[indices])
+        present = rows != NO_PICTURE
+        if not len(self.values):
+            return Vectors(torch.zeros(len(rows), self.values.shape[1]), present)
+        return Vectors(self.values[rows.clamp(min=0)].float() * present[:, None], present)
+
+
+@dataclass(frozen=True)
 class TranslationData:
     """One split, ready to be batched.
 
@@ -34,6 +50,8 @@ class TranslationData:
     ``tags``, or ``NO_PICTURE``; it is there also where the pictures themselves were not asked for.
     ``features`` are a teacher's regions of the same pictures, made once, as many of each;
     ``regions`` knows by name any number of each, read when they are needed.
+    ``vectors`` are of an encoder that aligns pictures and sentences: each example has that of its
+    picture or of a text.
     """
 
     pairs: tuple[Pair, ...]
@@ -47,6 +65,7 @@ class TranslationData:
     tags: list[list[int]] | None = None
     source_end: tuple[int, ...] = (EOS_ID,)
     """What a source ends with in a batch; nothing where the encoder adds its own specials."""
+    vectors: VectorTable | None = None
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -74,6 +93,7 @@ class TranslationData:
             regions=self._regions(indices),
             tags=self._tags(indices),
             source_end=self.source_end,
+            vectors=None if self.vectors is None else self.vectors.batch(indices),
         )
 
     def rows_with_picture(self, indices: Indices) -> Indices:
@@ -111,13 +131,18 @@ class TranslationData:
 
     def only_with_pictures(self) -> TranslationData:
         """The examples that have a picture."""
-        kept = np.flatnonzero(self.picture_of != NO_PICTURE)
+        return self.take(np.flatnonzero(self.picture_of != NO_PICTURE))
+
+    def take(self, indices: Indices) -> TranslationData:
+        """Some of the examples, in the order of ``indices``."""
+        vectors = self.vectors
         return replace(
             self,
-            pairs=tuple(self.pairs[index] for index in kept),
-            sources=[self.sources[index] for index in kept],
-            targets=[self.targets[index] for index in kept],
-            picture_of=self.picture_of[kept],
+            pairs=tuple(self.pairs[index] for index in indices),
+            sources=[self.sources[index] for index in indices],
+            targets=[self.targets[index] for index in indices],
+            picture_of=self.picture_of[indices],
+            vectors=vectors and VectorTable(vectors.values, vectors.of[indices]),
         )
 
     def digest(self) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int
 
 from phosphene.core.errors import InputError
-from phosphene.core.types import Batch, Pixels, Regions, Tokens
+from phosphene.core.types import Batch, Pixels, Regions, Tokens, Vectors
 from phosphene.data.text import BOS_ID, EOS_ID, PAD_ID
 
 Indices = Int[np.ndarray, " _"]
@@ -128,6 +128,7 @@ def collate(
     regions: Regions | None = None,
     tags: Tokens | None = None,
     source_end: Sequence[int] = (EOS_ID,),
+    vectors: Vectors | None = None,
 ) -> Batch:
     """Put examples side by side.
 
@@ -139,6 +140,7 @@ def collate(
         regions: visual features of the rows.
         tags: what is in the pictures of the rows.
         source_end: nothing for encoders that add their own specials.
+        vectors: one vector of each row.
     """
     if len(sources) != len(ids) or (targets is not None and len(targets) != len(ids)):
         raise ValueError("every example needs one id, one source and one target")
@@ -146,7 +148,7 @@ def collate(
     target = None
     if targets is not None:
         target = Tokens.pad([[BOS_ID, *sentence, EOS_ID] for sentence in targets], PAD_ID)
-    return Batch(tuple(ids), source, target, pixels, regions, tags)
+    return Batch(tuple(ids), source, target, pixels, regions, tags, vectors)
 
 
 __all__ = ["Indices", "Lengths", "Position", "TokenBatches", "collate", "shard"]

@@ -20,7 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Protocol, final, runtime_checkable
 
 import tokenizers
 from tokenizers.models import BPE
@@ -34,9 +34,33 @@ BOS_ID: Final = 1
 EOS_ID: Final = 2
 UNK_ID: Final = 3
 SPECIALS: Final = ("<pad>", "<s>", "</s>", "<unk>")
+LANGUAGE: Final = "<lang:"
+"""How the entry of a language begins: ``<lang:de>``."""
 WORD_END: Final = "</w>"
 _VOCABULARY_END: Final = "<merges>"  # the id of this entry is the size of the vocabulary
-_RESERVED: Final = (*SPECIALS, WORD_END, _VOCABULARY_END, "<pad:")
+_RESERVED: Final = (*SPECIALS, WORD_END, _VOCABULARY_END, "<pad:", LANGUAGE)
+
+
+@runtime_checkable
+class SubWords(Protocol):
+    """What a multilingual translator needs of a vocabulary, its own or a published one."""
+
+    def __len__(self) -> int:
+        """Entries of the vocabulary."""
+
+    def encode_all(self, sentences: Sequence[str]) -> list[list[int]]:
+        """Ids of sentences, without specials."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The sentence, without specials and languages."""
+
+    def language_id(self, code: str) -> int:
+        """The entry that stands for a language.
+
+        Raises:
+            InputError: there is none.
+        """
+
 
 Merge = tuple[str, str]
 Symbols = tuple[str, ...]
@@ -76,6 +100,7 @@ class Tokenizer:
         merges: int = 10_000,
         min_frequency: int = 2,
         multiple: int = 8,
+        languages: Sequence[str] = (),
     ) -> Tokenizer:
         """Learn from tokenised text; for a joint vocabulary give both languages.
 
@@ -84,6 +109,7 @@ class Tokenizer:
             merges: at most so many merges.
             min_frequency: a pair seen less often is never merged.
             multiple: pad the vocabulary with unused entries to a multiple of this.
+            languages: codes of languages that get an entry of their own (:meth:`language_id`).
 
         Raises:
             InputError: there are no words, or one contains a marker reserved for the vocabulary.
@@ -96,7 +122,8 @@ class Tokenizer:
             for symbol in symbols:
                 frequency[symbol] += words[word]
         types = sorted(frequency, key=lambda symbol: (-frequency[symbol], symbol))
-        vocabulary = [*SPECIALS, *types]
+        codes = [f"{LANGUAGE}{code}>" for code in languages]
+        vocabulary = [*SPECIALS, *codes, *types]
         unused = -len(vocabulary) % multiple
         vocabulary += [f"<pad:{number}>" for number in range(1, unused + 1)]
         characters = {symbol for word in words for symbol in _characters(word)}
@@ -144,7 +171,7 @@ class Tokenizer:
         return [self._within_vocabulary(encoding.ids) + end for encoding in encodings]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The sentence: specials and unused entries removed, sub-words joined into words.
+        """The sentence: specials, languages and unused entries removed, sub-words joined.
 
         ``<unk>`` stays visible, as a word of its own.
         """
@@ -153,11 +180,24 @@ class Tokenizer:
             symbol = self._symbols[index]
             if index == UNK_ID:
                 pieces.append(f"{symbol} ")
-            elif index > UNK_ID and not symbol.startswith("<pad:"):
+            elif index > UNK_ID and not symbol.startswith(("<pad:", LANGUAGE)):
                 pieces.append(
                     f"{symbol.removesuffix(WORD_END)} " if symbol.endswith(WORD_END) else symbol
                 )
         return "".join(pieces).strip()
+
+    def language_id(self, code: str) -> int:
+        """The entry that stands for a language; no text contains it.
+
+        Raises:
+            InputError: the vocabulary was learned without this language.
+        """
+        entry = f"{LANGUAGE}{code}>"
+        if entry not in self._symbols[: self._size]:
+            starts = (symbol for symbol in self._symbols if symbol.startswith(LANGUAGE))
+            known = ", ".join(symbol.removeprefix(LANGUAGE)[:-1] for symbol in starts)
+            raise InputError(f"language '{code}' has no code here, expected one of: {known}")
+        return self._symbols.index(entry)
 
     def pieces(self, sentence: str) -> list[str]:
         """The segmentation as ``subword-nmt apply-bpe`` prints it: ``['win@@', 'ter']``."""
@@ -288,11 +328,13 @@ def _check_words(words: Mapping[str, int]) -> None:
 __all__ = [
     "BOS_ID",
     "EOS_ID",
+    "LANGUAGE",
     "PAD_ID",
     "SPECIALS",
     "UNK_ID",
     "WORD_END",
     "Merge",
+    "SubWords",
     "Tokenizer",
     "learn_merges",
 ]

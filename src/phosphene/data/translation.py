@@ -89,6 +89,17 @@ def multi30k(
     ]
 
 
+def multi30k_photos(root: Path, split: str) -> dict[int, Path]:
+    """The photos of a split that are there, by line number (from 1) of its text.
+
+    Raises:
+        InputError: an unknown split, a file that is missing, or files that disagree.
+    """
+    _check_choice("split", split, get_args(Split))
+    names = read_lines(root / "multi30k" / "task1" / "image_splits" / f"{split}.txt")
+    return _photos(root / "flickr8k", split, [name.partition("#")[0] for name in names])
+
+
 def parallel_text(source: Path, target: Path) -> list[Pair]:
     """Two plain text files (or ``.gz``), one sentence a line, aligned by line number.
 
@@ -218,5 +229,6 @@ __all__ = [
     "coverage",
     "jsonl",
     "multi30k",
+    "multi30k_photos",
     "parallel_text",
 ]

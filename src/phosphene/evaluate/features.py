@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -64,14 +63,7 @@ def first_pictures(data: TranslationData, count: int) -> TranslationData:
     """The first ``count`` examples that have a picture of their own."""
     seen = data.only_with_pictures()
     _, first = np.unique(seen.picture_of, return_index=True)
-    kept = np.sort(first)[:count]
-    return replace(
-        seen,
-        pairs=tuple(seen.pairs[index] for index in kept),
-        sources=[seen.sources[index] for index in kept],
-        targets=[seen.targets[index] for index in kept],
-        picture_of=seen.picture_of[kept],
-    )
+    return seen.take(np.sort(first)[:count])
 
 
 @torch.no_grad()

@@ -61,7 +61,18 @@ def retrieve(
     rectified network share a large common direction, which would otherwise decide the ranking.
     A tie counts against the generated feature.
     """
-    query, key = _directions(generated), _directions(real)
+    return recall(_directions(generated), _directions(real), ks)
+
+
+def recall(
+    query: Float[Tensor, "batch feature"],
+    key: Float[Tensor, "batch feature"],
+    ks: Sequence[int] = (1, 5, 10),
+) -> list[Recall]:
+    """Rank all ``key`` vectors by inner product with each query; row ``i`` belongs to row ``i``.
+
+    A tie counts against the query.
+    """
     similarity = query @ key.T
     right = similarity.diagonal()[:, None]
     better = (similarity >= right).sum(dim=1) - 1

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog, Signature
 from phosphene.data.dataset import TranslationData
-from phosphene.data.text import Tokenizer
-from phosphene.data.world.lexicon import Language
+from phosphene.data.text import SubWords
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.translation import score_corpus
 from phosphene.evaluate.translator import reference_likelihoods, translate_all
@@ -71,11 +70,15 @@ class System:
 
     name: str
     model: TranslationModel
-    tokenizer: Tokenizer
+    tokenizer: SubWords
     search: SearchConfig
-    language: Language
+    language: str
     """Of the target."""
     needs_pictures: bool = False
+    tokenised: bool = True
+    """Whether its texts are Moses-tokenised, or natural text."""
+    forced: tuple[int, ...] = ()
+    """Words that every translation starts with, such as the token of its language."""
 
 
 def score_split(
@@ -91,12 +94,17 @@ def score_split(
         return SplitResult(name, len(data), (Unavailable("BLEU", reason),))
     with log.progress(f"translating {name}", len(data)) as advance:
         hypotheses = translate_all(
-            system.model, data, system.tokenizer, system.search, lambda done, total: advance(done)
+            system.model,
+            data,
+            system.tokenizer,
+            system.search,
+            lambda done, total: advance(done),
+            system.forced,
         )
     likelihoods = reference_likelihoods(system.model, data)
     scores = [
         *(judge(hypotheses) if judge is not None else []),
-        *score_corpus(hypotheses, data.references, system.language),
+        *score_corpus(hypotheses, data.references, system.language, tokenised=system.tokenised),
         Score(
             "log-likelihood",
             float(likelihoods.mean()),

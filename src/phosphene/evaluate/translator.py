@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from phosphene.core.types import Tokens
 from phosphene.data.dataset import TranslationData, evaluation_batches
-from phosphene.data.text import Tokenizer
+from phosphene.data.text import SubWords
 from phosphene.models.pipeline import TranslationModel
 from phosphene.models.search import SearchConfig, log_likelihoods, translate
 from phosphene.models.translator import Translator, gold
@@ -42,16 +43,21 @@ def validation_loss(model: TranslationModel, data: TranslationData, smoothing: f
 def translate_all(
     model: TranslationModel,
     data: TranslationData,
-    tokenizer: Tokenizer,
+    tokenizer: SubWords,
     search: SearchConfig,
     done: Done | None = None,
+    forced: Sequence[int] = (),
 ) -> list[str]:
-    """The best translation of every sentence, in the order of ``data``."""
+    """The best translation of every sentence, in the order of ``data``.
+
+    All of them start with the words ``forced``, such as the token of a language.
+    """
     hypotheses = [""] * len(data)
     finished = 0
     with _evaluating(model):
         for indices, batch in evaluation_batches(data, _TOKENS):
-            found = translate(model, batch.to(_device(model)), search)
+            words = Tokens.pad([forced] * len(batch))
+            found = translate(model, batch.to(_device(model)), search, words)
             for index, best in zip(indices, found, strict=True):
                 hypotheses[index] = tokenizer.decode(best[0].ids)
             finished += len(indices)

@@ -64,6 +64,11 @@ class TranslatorFolder:
         """Whether it was trained to look, and does not imagine."""
         return self.config.fusion != "none" and self.config.generator is None
 
+    @property
+    def forced(self) -> tuple[int, ...]:
+        """One language, one direction: nothing."""
+        return ()
+
     def batch(self, lines: Sequence[str], pictures: Sequence[Path | None]) -> Batch:
         """Tokenised sentences, and regions of the pictures; nothing is looked at in vain.
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from phosphene.core.types import Batch
-from phosphene.nn.transformer import Decoder, Embedding, Memory
+from phosphene.nn.transformer import Decoder, Memory
 
 
 @runtime_checkable
@@ -23,13 +23,32 @@ class Predictions(Protocol):
 
 
 @runtime_checkable
+class WordEmbedding(Protocol):
+    """Target words as rows of a decoder, and the other way round."""
+
+    @property
+    def table(self) -> Float[Tensor, "vocab hidden"]:
+        """The word vectors."""
+
+    def __call__(
+        self, ids: Int[Tensor, "batch length"], first_position: int = 0
+    ) -> Float[Tensor, "batch length hidden"]:
+        """Embed ``ids``, the first of which stands at ``first_position`` of its sentence."""
+
+    def logits(self, states: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch vocab"]:
+        """Scores of every vocabulary entry."""
+
+
+@runtime_checkable
 class TranslationModel(Protocol):
     """An encoder of any kind in front of a decoder that is searched."""
 
-    embedding: Embedding
-    """Of the target words; also the output projection."""
     decoder: Decoder
     training: bool
+
+    @property
+    def embedding(self) -> WordEmbedding:
+        """Of the target words; also the output projection."""
 
     def __call__(self, batch: Batch) -> Any:
         """Teacher forcing; gives :class:`Predictions`."""
@@ -56,6 +75,10 @@ class Pipeline(Protocol):
     def needs_pictures(self) -> bool:
         """Whether translating without a picture is not what the model was trained for."""
 
+    @property
+    def forced(self) -> tuple[int, ...]:
+        """Words that every translation starts with, such as the token of its language."""
+
     def batch(self, lines: Sequence[str], pictures: Sequence[Path | None]) -> Batch:
         """Source sentences, and a picture for some of them, side by side.
 
@@ -69,4 +92,4 @@ class Pipeline(Protocol):
         """Target words, without BOS and EOS, as text."""
 
 
-__all__ = ["Pipeline", "Predictions", "TranslationModel"]
+__all__ = ["Pipeline", "Predictions", "TranslationModel", "WordEmbedding"]

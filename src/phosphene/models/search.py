@@ -135,7 +135,7 @@ class _Search:
     ) -> None:
         memory = model.encode(batch)
         sentences, device = len(batch), memory.states.device
-        self._embedding = model.embedding
+        self._embedding, self._first = model.embedding, memory.first_position
         self._decoder = IncrementalDecoder(model.decoder, memory)
         self._config = config
         self._prefix = prefix.to(device)
@@ -175,7 +175,8 @@ class _Search:
         sentences, hypotheses, length = self._words.shape
         newest = torch.eye(hypotheses, dtype=torch.bool, device=self._words.device)
         self._visible = torch.cat([self._visible, newest.expand(sentences, -1, -1)], dim=2)
-        rows = self._embedding(self._words[:, :, -1].reshape(-1, 1), length - 1)
+        position = self._first + length - 1
+        rows = self._embedding(self._words[:, :, -1].reshape(-1, 1), position)
         states = self._decoder.step(rows.view(sentences, hypotheses, -1), self._visible)
         scores = self._embedding.logits(states).log_softmax(dim=-1)
         if length <= self._prefix.ids.shape[1]:

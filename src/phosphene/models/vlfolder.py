@@ -61,6 +61,11 @@ class VLTranslatorFolder:
         """It was trained on sentences without a picture too."""
         return False
 
+    @property
+    def forced(self) -> tuple[int, ...]:
+        """One language, one direction: nothing."""
+        return ()
+
     def batch(self, lines: Sequence[str], pictures: Sequence[Path | None]) -> Batch:
         """Original sentences, with regions and tags of the pictures that are there.
 

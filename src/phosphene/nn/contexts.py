@@ -44,7 +44,7 @@ def decode_observed(
     Returns:
         the decoder's states, and the contexts of the observed layers from the lowest on.
     """
-    mask = causal(rows)
+    mask = causal(rows.shape[1], rows.device)
     layers = list(cast(Iterable[DecoderLayer], decoder.layers))
     text_mask = (memory.mask & ~visual)[:, None, None]
     visual_mask = (memory.mask & visual)[:, None, None]

@@ -2,7 +2,8 @@
 
 The keys and values of all hypotheses of a sentence stand side by side in one cache, a *slot* for
 each position of each hypothesis. When a search drops hypotheses and branches others, nothing is
-copied: a mask says which slots a hypothesis descends from.
+copied: a mask says which slots a hypothesis descends from. A soft prefix fills the first slots,
+once for all hypotheses.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from phosphene.nn.transformer import (
     Memory,
     ProjectedMemory,
     ProjectedRegions,
+    SoftPrefix,
 )
 
 _CAPACITY = 16
@@ -39,6 +41,9 @@ class IncrementalDecoder:
         layers = cast(Iterable[DecoderLayer], decoder.layers)
         self._layers = [_IncrementalLayer(layer, memory) for layer in layers]
         self._norm = decoder.norm
+        self._prefix: Tensor | None = None
+        if memory.soft_prefix is not None:
+            self._prefix = self._read(memory.soft_prefix)
 
     def step(
         self,
@@ -50,8 +55,12 @@ class IncrementalDecoder:
         Args:
             rows: the embedded newest word of every hypothesis.
             visible: which slots each hypothesis descends from. Every step adds one slot per
-                hypothesis behind the others; the newest ones belong to ``rows`` themselves.
+                hypothesis behind the others; the newest ones belong to ``rows`` themselves. The
+                slots of a soft prefix are not counted: every hypothesis sees them.
         """
+        if self._prefix is not None:
+            prefix = self._prefix.expand(-1, rows.shape[1], -1)
+            visible = torch.cat([prefix, visible], dim=2)
         mask = _widen(_additive(visible, rows.dtype))[:, None]
         for layer in self._layers:
             rows = layer.step(rows, mask)
@@ -64,6 +73,19 @@ class IncrementalDecoder:
         """
         for layer in self._layers:
             layer.keep(order)
+        if self._prefix is not None:
+            self._prefix = self._prefix[order]
+
+    def _read(self, prefix: SoftPrefix) -> Bool[Tensor, "batch 1 prefix"]:
+        """Fill the first slots, all positions at once; the mask of these slots."""
+        rows, length = prefix.rows, prefix.rows.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=rows.device).tril()
+        mask = _widen(_additive(causal.expand(len(rows), -1, -1), rows.dtype))[:, None]
+        *others, last = self._layers
+        for layer in others:
+            rows = layer.step(rows, mask)
+        last.remember(rows)  # nobody asks what it would make of them
+        return prefix.mask[:, None, None].expand(-1, 1, length)
 
 
 class _IncrementalLayer:
@@ -94,6 +116,11 @@ class _IncrementalLayer:
         rows = rows + layer.self_attention.answer(queries, earlier, mask)
         rows = rows + layer.cross(layer.cross_attention_norm(rows), self._memory)
         return rows + layer.feed_forward(layer.feed_forward_norm(rows))
+
+    def remember(self, rows: Float[Tensor, "batch row hidden"]) -> None:
+        """Add slots for ``rows`` without computing their states."""
+        attention = self._layer.self_attention
+        self._append(attention.key_value(self._layer.self_attention_norm(rows)))
 
     def keep(self, order: Int[Tensor, " kept"]) -> None:
         _move(self._cache[:, :, :, : self._used], order)

@@ -15,17 +15,45 @@ from phosphene.nn.dropout import Dropout
 
 
 @dataclass(frozen=True)
+class SoftPrefix:
+    """Rows that a decoder reads before the first word: no words, but made of something else.
+
+    They take part in self-attention alone and hold the first positions; words stand behind them.
+    Nobody sees the rows of an example whose ``mask`` is false, but its words keep their positions.
+    """
+
+    rows: Float[Tensor, "batch prefix hidden"]
+    """Positions are added already."""
+    mask: Bool[Tensor, " batch"]
+
+    def causal(self, length: int) -> Bool[Tensor, "batch 1 positions positions"]:
+        """Which of the prefix rows and ``length`` words each of them sees."""
+        prefix = self.rows.shape[1]
+        below = causal(prefix + length, self.rows.device)
+        seen = below.expand(len(self.mask), 1, -1, -1).clone()
+        seen[:, :, prefix:, :prefix] &= self.mask[:, None, None, None]
+        return seen
+
+
+@dataclass(frozen=True)
 class Memory:
-    """What a decoder attends to.
+    """What a decoder is given beside the target words.
 
     ``states`` are the rows of the encoder; ``regions``, where a model keeps them apart, are the
-    visual rows of a doubly-attentive decoder, or those of a second encoder in its own width.
+    visual rows of a doubly-attentive decoder, or those of a second encoder in its own width;
+    ``soft_prefix`` is read before the first word.
     """
 
     states: Float[Tensor, "batch memory hidden"]
     mask: Bool[Tensor, "batch memory"]
     regions: Float[Tensor, "batch region feature"] | None = None
     regions_mask: Bool[Tensor, "batch region"] | None = None
+    soft_prefix: SoftPrefix | None = None
+
+    @property
+    def first_position(self) -> int:
+        """Where the first target word stands."""
+        return 0 if self.soft_prefix is None else self.soft_prefix.rows.shape[1]
 
 
 @dataclass(frozen=True)
@@ -77,11 +105,17 @@ class Embedding(nn.Module):
         self, ids: Int[Tensor, "batch length"], first_position: int = 0
     ) -> Float[Tensor, "batch length hidden"]:
         """Embed ``ids``, the first of which stands at ``first_position`` of its sentence."""
-        end = first_position + ids.shape[1]
+        words = F.embedding(ids, self.table, padding_idx=self.pad_id) * self.scale
+        return self.place(words, first_position)
+
+    def place(
+        self, rows: Float[Tensor, "batch length hidden"], first_position: int = 0
+    ) -> Float[Tensor, "batch length hidden"]:
+        """Add positions to ``rows`` of the scale of scaled word vectors, then dropout."""
+        end = first_position + rows.shape[1]
         if end > len(self.positions):
             self.positions = sinusoids(2 * end, self.table.shape[1]).to(self.positions)
-        words = F.embedding(ids, self.table, padding_idx=self.pad_id) * self.scale
-        return self.dropout(words + self.positions[first_position:end])
+        return self.dropout(rows + self.positions[first_position:end])
 
     def logits(self, states: Float[Tensor, "*batch hidden"]) -> Float[Tensor, "*batch vocab"]:
         """Scores of every vocabulary entry: the tied output projection."""
@@ -168,7 +202,7 @@ class DecoderLayer(nn.Module):
     def forward(
         self,
         rows: Float[Tensor, "batch target hidden"],
-        causal: Bool[Tensor, "1 1 target target"],
+        causal: Bool[Tensor, "#batch 1 target target"],
         memory: Memory,
     ) -> Float[Tensor, "batch target hidden"]:
         """Update the target ``rows`` from those before them and from ``memory``."""
@@ -177,7 +211,7 @@ class DecoderLayer(nn.Module):
     def look_back(
         self,
         rows: Float[Tensor, "batch target hidden"],
-        causal: Bool[Tensor, "1 1 target target"],
+        causal: Bool[Tensor, "#batch 1 target target"],
     ) -> Float[Tensor, "batch target hidden"]:
         """Update ``rows`` from those before them."""
         normal = self.self_attention_norm(rows)
@@ -214,14 +248,16 @@ class Decoder(nn.Module):
     def forward(
         self, rows: Float[Tensor, "batch target hidden"], memory: Memory
     ) -> Float[Tensor, "batch target hidden"]:
-        """All target positions at once; each sees only itself and those before it."""
-        mask = causal(rows)
+        """All target positions at once; each sees only itself, those before it and the prefix."""
+        length, prefix = rows.shape[1], memory.soft_prefix
+        mask = causal(length, rows.device) if prefix is None else prefix.causal(length)
+        if prefix is not None:
+            rows = torch.cat([prefix.rows, rows], dim=1)
         for layer in self.layers:
             rows = layer(rows, mask, memory)
-        return self.norm(rows)
+        return self.norm(rows[:, rows.shape[1] - length :])
 
 
-def causal(rows: Float[Tensor, "batch target hidden"]) -> Bool[Tensor, "1 1 target target"]:
+def causal(length: int, device: torch.device) -> Bool[Tensor, "1 1 {length} {length}"]:
     """Each position sees itself and those before it."""
-    length = rows.shape[1]
-    return torch.ones(length, length, dtype=torch.bool, device=rows.device).tril()[None, None]
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril()[None, None]

@@ -43,7 +43,7 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
     splits = []
     for name, data in with_photo_subsets(trained.corpus.tests).items():
         scenes = trained.corpus.scenes.get(name)
-        judge = None if scenes is None else world_judge(scenes, system.language)
+        judge = None if scenes is None else world_judge(scenes, settings.data.languages[1])
         result = score_split(system, name, data, log, judge)
         if settings.distils and trained.teacher is not None and len(data.only_with_pictures()):
             seen = feature_scores(

@@ -85,8 +85,9 @@ def evaluate_run(
                 f"expected '{recipe_of(folder)}' like {folder}"
             )
         other = _chosen(baseline, split, with_meteor)
-        systems[f"{other.system} (baseline)"] = other
-        tables = comparison_tables(results, other, results.language)
+        names = (results.system, f"{other.system} (baseline)")
+        systems[names[1]] = other
+        tables = comparison_tables(results, other, names)
     record = {name: results_record(one) for name, one in systems.items()}
     return record, [results_table("Scores", systems), *tables]
 

@@ -16,9 +16,8 @@ from phosphene.data.loader import Position
 from phosphene.recipes import config_path, load_recipe
 from phosphene.report.model import Cell, Table
 from phosphene.report.tables import to_text
-from phosphene.train.optim import adam
 from phosphene.train.stage import Finished, Stage
-from phosphene.train.update import Objective, step
+from phosphene.train.trainer import open_updater
 
 _TRIED_UPDATES = 3
 
@@ -104,12 +103,15 @@ class Planner:
         """Stages that runs share are tried like any other."""
         return self
 
+    def cache(self, name: str, key: str) -> None:
+        """Nothing is written."""
+        return
+
     def fit(self, stage: Stage) -> Finished:
         """Try ``stage``."""
-        for module in stage.modules.values():
+        for module in stage.saved.values():
             module.to(self.device).train()
-        objective = self.runtime.distribute(Objective(stage.modules, stage.loss))
-        optimizer = adam(stage.modules.values(), stage.optim)
+        updater = open_updater(stage, self.runtime)
         batches = stage.batches.iterate(Position(), 0, 1)
         seconds: list[float] = []
         terms: dict[str, float] = {}
@@ -117,13 +119,13 @@ class Planner:
             seed_update(0, update)
             _, batch = next(batches)
             started = time.perf_counter()
-            outcome = step(self.runtime, objective, optimizer, batch.to(self.device), 1e-6, 0.0)
+            outcome = updater(update, batch.to(self.device), 1e-6)
             seconds.append(time.perf_counter() - started)
             terms = outcome.means
         self.stages.append(
             StagePlan(
                 stage.name,
-                {name: _parameters(module) for name, module in stage.modules.items()},
+                {name: _parameters(module) for name, module in stage.saved.items()},
                 {
                     name: not any(part.training for part in module.modules())
                     for name, module in stage.frozen.items()
@@ -133,7 +135,7 @@ class Planner:
                 min(seconds),
             )
         )
-        for module in stage.modules.values():
+        for module in stage.saved.values():
             module.eval()
         return Finished(_TRIED_UPDATES, sum(seconds), "not trained")
 

@@ -60,9 +60,17 @@ def headline_table(title: str, systems: Mapping[str, Results], names: Sequence[s
 
 
 def comparison_tables(
-    system: Results, baseline: Results, language: str, seed: int = 1
+    system: Results, baseline: Results, names: tuple[str, str], seed: int = 1
 ) -> list[Table]:
-    """Each common split with significance: BLEU by resampling, likelihoods by permutation."""
+    """Each common split with significance: BLEU by resampling, likelihoods by permutation.
+
+    Args:
+        system: the results of one run.
+        baseline: those of another, on the same sentences.
+        names: how to call the two.
+        seed: of the resampling.
+    """
+    name, baseline_name = names
     tables = []
     for split in system.splits:
         other = next((one for one in baseline.splits if one.split == split.split), None)
@@ -73,13 +81,11 @@ def comparison_tables(
             [line.hypothesis for line in split.lines],
             [line.hypothesis for line in other.lines],
             [line.reference for line in split.lines],
-            language,
+            system.language,
             seed=seed,
         )
-        title = f"{split.split}: {system.system} against {baseline.system}"
-        tables.append(
-            comparison_table(title, comparisons, system=system.system, baseline=baseline.system)
-        )
+        title = f"{split.split}: {name} against {baseline_name}"
+        tables.append(comparison_table(title, comparisons, system=name, baseline=baseline_name))
         tables.append(_likelihood_table(title, split, other, seed))
     return tables
 

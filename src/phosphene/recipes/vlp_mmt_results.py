@@ -59,7 +59,7 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
     splits = []
     for name, data in with_photo_subsets(trained.corpus.tests).items():
         scenes = trained.corpus.scenes.get(name)
-        judge = None if scenes is None else world_judge(scenes, system.language)
+        judge = None if scenes is None else world_judge(scenes, settings.data.languages[1])
         result = score_split(system, name, data, log, judge)
         if settings.sees and len(data.only_with_pictures()) == len(data):
             controls = picture_controls(system, data, judge)

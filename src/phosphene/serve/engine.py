@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from phosphene.core.errors import InputError
-from phosphene.models.folder import load_translator, model_kind
+from phosphene.core.types import Tokens
+from phosphene.models.kinds import load_pipeline
 from phosphene.models.pipeline import Pipeline
 from phosphene.models.search import SearchConfig
 from phosphene.models.search import translate as search
-from phosphene.models.vlfolder import KIND as VL_TRANSLATOR
-from phosphene.models.vlfolder import load_vl_translator
 
 _CHARACTERS = 16_384
 """Padded source characters of one batch, at the least some thousand tokens."""
-
-LOADERS: dict[str, Callable[[Path], Pipeline]] = {
-    "translator": load_translator,
-    VL_TRANSLATOR: load_vl_translator,
-}
-"""How to load each kind of model folder."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,8 @@ class Engine:
             batch = self.pipeline.batch(
                 [requests[row].source for row in rows], [requests[row].picture for row in rows]
             )
-            hypotheses = search(self.pipeline.model, batch, self.config)
+            forced = Tokens.pad([self.pipeline.forced] * len(rows))
+            hypotheses = search(self.pipeline.model, batch, self.config, forced)
             for row, best in zip(rows, hypotheses, strict=True):
                 text = self.pipeline.text(best[0].ids)
                 found[row] = Translation(requests[row].source, text, best[0].score)
@@ -80,10 +73,7 @@ def open_engine(run: Path, config: SearchConfig) -> Engine:
         InputError: there is no model, or it does not translate.
     """
     folder = run / "model" if (run / "model").is_dir() else run
-    kind = model_kind(folder)
-    if kind not in LOADERS:
-        raise InputError(f"{folder}: a model of kind '{kind}' does not translate")
-    return Engine(LOADERS[kind](folder), config)
+    return Engine(load_pipeline(folder), config)
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -128,34 +128,38 @@ def load_modules(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]
             raise InputError(f"weights do not fit '{name}': {error}".splitlines()[0]) from error
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state as ``optimizer/PARAMETER/NAME`` -> tensor on the CPU."""
+def optimizer_tensors(
+    optimizer: torch.optim.Optimizer, name: str = "optimizer"
+) -> dict[str, Tensor]:
+    """The state of ``optimizer`` as ``name/parameter/quantity`` -> tensor on the CPU."""
     return {
-        f"optimizer/{index}/{name}": value.cpu()
+        f"{name}/{index}/{quantity}": value.cpu()
         for index, state in optimizer.state_dict()["state"].items()
-        for name, value in state.items()
+        for quantity, value in state.items()
     }
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The reverse of :func:`optimizer_tensors`; other tensors are passed over.
+def load_optimizer(
+    optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], name: str = "optimizer"
+) -> None:
+    """The reverse of :func:`optimizer_tensors`.
 
     Raises:
-        InputError: there are more parameters than the optimiser has.
+        InputError: the state is of more parameters than ``optimizer`` has.
     """
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
-        if key.startswith("optimizer/"):
-            _, index, name = key.split("/")
-            state.setdefault(int(index), {})[name] = value
+        if key.startswith(f"{name}/"):
+            _, index, quantity = key.split("/")
+            state.setdefault(int(index), {})[quantity] = value
     parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
     if len(state) > len(parameters):
         raise InputError("the checkpoint's optimiser does not fit this stage")
     for place, own in state.items():
         like = parameters[place]
-        for name, value in own.items():
+        for quantity, value in own.items():
             if value.shape == like.shape:  # in the memory format of its parameter
-                own[name] = torch.empty_like(like, requires_grad=False).copy_(value)
+                own[quantity] = torch.empty_like(like, requires_grad=False).copy_(value)
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 

@@ -17,7 +17,7 @@ class OptimConfig(Frozen):
     learning_rate: float = 0.004
     """Peak rate."""
     warmup_updates: int = 2000
-    schedule: Literal["inverse_sqrt", "constant", "cosine"] = "inverse_sqrt"
+    schedule: Literal["inverse_sqrt", "constant", "cosine", "linear"] = "inverse_sqrt"
     """What follows the linear warm-up."""
     betas: tuple[float, float] = (0.9, 0.98)
     epsilon: float = 1e-8
@@ -48,7 +48,7 @@ def learning_rate(config: OptimConfig, update: int, max_updates: int) -> float:
     """The rate of the ``update``-th step (from 1): linear warm-up, then the schedule.
 
     ``inverse_sqrt`` is ``peak * sqrt(warmup / update)`` (Vaswani et al., 2017, eq. 3); ``cosine``
-    ends at 0 with ``max_updates``.
+    and ``linear`` end at 0 with ``max_updates``.
     """
     if update < config.warmup_updates:
         return config.learning_rate * update / config.warmup_updates
@@ -69,8 +69,13 @@ def _cosine(warmup: int, update: int, max_updates: int) -> float:
     return 0.5 * (1 + float(torch.cos(torch.tensor(min(done, 1.0) * torch.pi))))
 
 
+def _linear(warmup: int, update: int, max_updates: int) -> float:
+    return max(max_updates - update, 0) / max(max_updates - warmup, 1)
+
+
 _DECAY: dict[str, Callable[[int, int, int], float]] = {
     "inverse_sqrt": _inverse_sqrt,
     "constant": _constant,
     "cosine": _cosine,
+    "linear": _linear,
 }

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from phosphene.core.config import Frozen
 from phosphene.core.runlog import RunLog
 from phosphene.data.loader import Position
 from phosphene.train.optim import OptimConfig
 from phosphene.weighting.direct import Term
+from phosphene.weighting.instance import ViewLosses
 
 
 @runtime_checkable
@@ -49,6 +52,49 @@ class Budget(Frozen):
     """At most this much work is lost when a run is killed."""
 
 
+class LookAheadConfig(Frozen):
+    """How the weights of a stage's losses are learned."""
+
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Of the learner. Paper: 1e-3 (Hateful-Memes, from a grid), 1e-4 (MM-IMDb, SNLI-VE)."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Of the learner, decoupled. Shu et al. (2019): 1e-4, added to the gradient; here that gradient
+    is of the order of the student's learning rate, and a decay added to it would be all there is.
+    """
+    every_updates: int = Field(default=1, ge=1)
+    """Updates between two of the learner. Paper: 1."""
+    rate_factor: float = Field(default=1.0, gt=0)
+    """The look-ahead's step is the student's learning rate times this. Paper: 1, of a plain
+    gradient step, which is much shorter than one of Adam at the same rate."""
+    route: Literal[
+        "create_graph", "forward_mode", "central_differences", "one_sided_differences"
+    ] = "one_sided_differences"
+    """How the gradient is computed. The first two are exact, the last one is the fastest."""
+
+
+@dataclass(frozen=True)
+class LookAhead:
+    """Loss weights that are learned by looking one step ahead (Algorithm 1).
+
+    Of two functions one gives a student's losses, with gradients to the stage's ``modules``; the
+    other their weights, with gradients to ``learner``. The learner is saved with the modules.
+    """
+
+    learner: nn.Module
+    weigh: Callable[[Any], Float[Tensor, "batch view"]]
+    """The weights that the learner gives to the losses of a batch."""
+    losses: Callable[[Any], ViewLosses]
+    """The losses of a batch, before they are weighted."""
+    meta_batches: Batches
+    meta_loss: Callable[[Any], Term]
+    """What the learner is to lower: the student's loss on a batch of meta-data."""
+    config: LookAheadConfig
+
+    def terms(self, batch: Any) -> dict[str, Term]:
+        """The objective as it stands: the ``loss`` of the stage."""
+        return self.losses(batch).terms(self.weigh(batch))
+
+
 @dataclass(frozen=True)
 class Stage:
     """One stage of a recipe, complete.
@@ -70,6 +116,15 @@ class Stage:
     snapshot is the best."""
     watch: nn.Module | None = None
     """A module for which each term's share of the gradient norm is logged."""
+    look_ahead: LookAhead | None = None
+    """Learns the weights of the losses; ``loss`` is then its ``terms``."""
+
+    @property
+    def saved(self) -> dict[str, nn.Module]:
+        """What a checkpoint holds the weights of."""
+        if self.look_ahead is None:
+            return dict(self.modules)
+        return {**self.modules, "learner": self.look_ahead.learner}
 
 
 @dataclass(frozen=True)
@@ -98,3 +153,6 @@ class Fitter(Protocol):
 
     def shared(self, name: str, *identity: Frozen | int) -> Fitter:
         """A fitter for a stage that runs beside this one share, if ``identity`` is the same."""
+
+    def cache(self, name: str, key: str) -> Path | None:
+        """Where runs beside this one keep what they share; ``None`` where nothing is written."""

@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +16,20 @@ from phosphene.core.config import Frozen, settings_hash
 from phosphene.core.files import alone_in
 from phosphene.core.runlog import Advance, RunLog
 from phosphene.core.runtime import Runtime, seed_update
-from phosphene.data.loader import Position
+from phosphene.train.bilevel import LookAheadUpdater
 from phosphene.train.checkpoint import (
     Checkpoint,
     average,
     latest_checkpoint,
     load_modules,
-    load_optimizer,
     module_tensors,
-    optimizer_tensors,
     read_checkpoint,
     write_checkpoint,
 )
-from phosphene.train.optim import adam, learning_rate
+from phosphene.train.optim import learning_rate
+from phosphene.train.progress import Progress
 from phosphene.train.stage import Finished, Stage
-from phosphene.train.update import Objective, gradient_shares, step
-
-
-@dataclass
-class Progress:
-    """What changes while a stage runs, beside weights and optimiser; all of it is checkpointed."""
-
-    update: int = 0
-    position: Position = field(default_factory=Position)
-    best_loss: float = float("inf")
-    best_update: int = 0
-    """The snapshot with that loss; 0 before there is one."""
-    evaluations_since_best: int = 0
-    snapshots: list[int] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def record(self) -> dict[str, Any]:
-        """As JSON."""
-        return vars(self) | {"position": [self.position.epoch, self.position.batch]}
-
-    @classmethod
-    def restore(cls, record: Mapping[str, Any]) -> Progress:
-        """The reverse of :meth:`record`."""
-        return cls(**{**record, "position": Position(*record["position"])})
+from phosphene.train.update import PlainUpdater, Updater, gradient_shares
 
 
 class Trainer:
@@ -96,6 +71,10 @@ class Trainer:
         log = RunLog(folder / "log.jsonl" if self.log.path else None, quiet=self.log.quiet)
         return Trainer(folder, self.runtime, log, self.seed)
 
+    def cache(self, name: str, key: str) -> Path:
+        """The folder ``shared/NAME-KEY`` beside the run folder; it may not exist yet."""
+        return self.folder.parent / "shared" / f"{name}-{key}"
+
     def fit(self, stage: Stage) -> Finished:
         """Train ``stage`` from where it stands; its modules end with its final weights.
 
@@ -103,7 +82,7 @@ class Trainer:
         """
         folder = self.folder / "checkpoints" / stage.name
         _check(stage)
-        for module in stage.modules.values():
+        for module in stage.saved.values():
             module.to(self.runtime.device)
         with alone_in(self.folder, wait=self.log.say) if self.runtime.is_main else nullcontext():
             self.runtime.barrier()
@@ -114,19 +93,17 @@ class Trainer:
 
     def _run(self, stage: Stage, folder: Path) -> None:
         """Train ``stage`` to its end and write its final weights."""
-        objective = self.runtime.distribute(Objective(stage.modules, stage.loss))
-        optimizer = adam(stage.modules.values(), stage.optim)
-        progress = self._restore(stage, optimizer, folder)
+        updater = open_updater(stage, self.runtime)
+        progress = self._restore(stage, updater, folder)
         with self.log.progress(stage.name, stage.budget.max_updates, progress.update) as advance:
-            self._train(stage, objective, optimizer, progress, folder, advance)
+            self._train(stage, updater, progress, folder, advance)
         if self.runtime.is_main:
             _write_final(stage, progress, folder)
 
     def _train(
         self,
         stage: Stage,
-        objective: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        updater: Updater,
         progress: Progress,
         folder: Path,
         advance: Advance,
@@ -135,19 +112,19 @@ class Trainer:
         last_save = last_log = started = time.monotonic()
         before = progress.seconds
         tokens = 0.0
-        _to_train(stage.modules)
+        _to_train(stage.saved)
         batches = stage.batches.iterate(
             progress.position, self.runtime.rank, self.runtime.processes
         )
         stage_number = int.from_bytes(stage.name.encode(), "big")
-        while progress.update < budget.max_updates and not _patience_is_over(stage, progress):
+        while progress.update < budget.max_updates and not progress.idle(budget.patience):
             position, batch = next(batches)
             progress.update += 1
             update = progress.update
             seed_update(self.seed, stage_number, update, self.runtime.rank)
             batch = batch.to(self.runtime.device)
             rate = learning_rate(stage.optim, update, budget.max_updates)
-            outcome = step(self.runtime, objective, optimizer, batch, rate, stage.optim.clip_norm)
+            outcome = updater(update, batch, rate)
             ends_epoch = position.batch == 0
             progress.position = position
             now = time.monotonic()
@@ -170,23 +147,23 @@ class Trainer:
             every = budget.evaluate_every_updates
             if (update % every == 0) if every else ends_epoch:
                 self._snapshot(stage, progress, batch, folder)
-                self._save(stage, optimizer, progress, folder)
+                self._save(stage, updater, progress, folder)
                 last_save = time.monotonic()
             elif now - last_save > budget.checkpoint_seconds:
-                self._save(stage, optimizer, progress, folder)
+                self._save(stage, updater, progress, folder)
                 last_save = time.monotonic()
 
     def _snapshot(self, stage: Stage, progress: Progress, batch: Any, folder: Path) -> None:
         """Evaluate, judge for early stopping, keep the weights for the final average."""
         values: dict[str, float] = {}
         if stage.evaluate is not None:
-            _to_eval(stage.modules)
+            _to_eval(stage.saved)
             with torch.no_grad():
                 values = self.runtime.of_main(stage.evaluate())
-            _judge(progress, values)
-            _to_train(stage.modules)
+            progress.judge(values)
+            _to_train(stage.saved)
         if stage.watch is not None:
-            with _buffers_kept(stage.modules):  # looking must not move batch statistics
+            with _buffers_kept(stage.saved):  # looking must not move batch statistics
                 shares = gradient_shares(stage.loss(batch), stage.watch)
             values |= {f"gradient_share/{name}": share for name, share in shares.items()}
         progress.snapshots.append(progress.update)
@@ -205,37 +182,31 @@ class Trainer:
             if progress.update in kept:
                 write_checkpoint(
                     _snapshot_folder(folder, progress.update),
-                    Checkpoint(module_tensors(stage.modules), {"update": progress.update}),
+                    Checkpoint(module_tensors(stage.saved), {"update": progress.update}),
                 )
             for update in set(progress.snapshots) - set(kept):
                 _remove(_snapshot_folder(folder, update))
 
-    def _save(
-        self,
-        stage: Stage,
-        optimizer: torch.optim.Optimizer,
-        progress: Progress,
-        folder: Path,
-    ) -> None:
+    def _save(self, stage: Stage, updater: Updater, progress: Progress, folder: Path) -> None:
         """Write all that a resumed run needs; the last two are kept.
 
         The processes' clocks differ, so nobody waits for anybody here.
         """
         if not self.runtime.is_main:
             return
-        tensors = module_tensors(stage.modules) | optimizer_tensors(optimizer)
+        tensors = module_tensors(stage.saved) | updater.tensors()
         write_checkpoint(
             _resume_folder(folder, progress.update), Checkpoint(tensors, progress.record())
         )
         for old in sorted(folder.glob("resume-*"))[:-2]:
             _remove(old)
 
-    def _restore(self, stage: Stage, optimizer: torch.optim.Optimizer, folder: Path) -> Progress:
+    def _restore(self, stage: Stage, updater: Updater, folder: Path) -> Progress:
         checkpoint = latest_checkpoint(folder, "resume-", self.log.say)
         progress = Progress()
         if checkpoint is not None:
-            load_modules(stage.modules, checkpoint.tensors)
-            load_optimizer(optimizer, checkpoint.tensors)
+            load_modules(stage.saved, checkpoint.tensors)
+            updater.load(checkpoint.tensors)
             progress = Progress.restore(checkpoint.state)
             self.log.say(f"{stage.name}: resumed at update {progress.update}")
         if self.runtime.is_main:
@@ -252,8 +223,8 @@ class Trainer:
         A kill in the middle leaves nothing behind: all of it is done again by the next start.
         """
         checkpoint = read_checkpoint(folder / "final")
-        load_modules(stage.modules, checkpoint.tensors)
-        _to_eval(stage.modules)
+        load_modules(stage.saved, checkpoint.tensors)
+        _to_eval(stage.saved)
         finished = Finished(**checkpoint.state)
         if self.runtime.is_main:
             if not self.log.has(stage.name, "finished"):
@@ -268,7 +239,7 @@ class Trainer:
 def _write_final(stage: Stage, progress: Progress, folder: Path) -> None:
     """Write the stage's final weights: the mean of its selected snapshots."""
     kept = _selected(stage, progress)
-    tensors = module_tensors(stage.modules)
+    tensors = module_tensors(stage.saved)
     selection = f"update {progress.update}"
     best = stage.budget.select == "best"
     if (best and kept) or len(kept) > 1:
@@ -281,22 +252,22 @@ def _write_final(stage: Stage, progress: Progress, folder: Path) -> None:
     write_checkpoint(folder / "final", Checkpoint(tensors, vars(finished)))
 
 
+def open_updater(stage: Stage, runtime: Runtime) -> Updater:
+    """Whatever makes the updates of ``stage``.
+
+    Raises:
+        InputError: the stage learns the weights of its losses and the runtime cannot do that.
+    """
+    if stage.look_ahead is None:
+        return PlainUpdater(stage, runtime)
+    return LookAheadUpdater(stage, stage.look_ahead, runtime)
+
+
 def _selected(stage: Stage, progress: Progress) -> list[int]:
     """The snapshots that the final weights would be made of if the stage ended now."""
     if stage.budget.select == "best":
         return [progress.best_update] if progress.best_update else []
     return progress.snapshots[-stage.budget.average_last :]
-
-
-def _judge(progress: Progress, values: Mapping[str, float]) -> None:
-    """Compare the validation loss, where there is one, with the best so far."""
-    if "loss" not in values:
-        return
-    if values["loss"] < progress.best_loss:
-        progress.best_loss, progress.evaluations_since_best = values["loss"], 0
-        progress.best_update = progress.update
-    else:
-        progress.evaluations_since_best += 1
 
 
 def _check(stage: Stage) -> None:
@@ -306,12 +277,6 @@ def _check(stage: Stage) -> None:
         trainable = any(parameter.requires_grad for parameter in module.parameters())
         if trainable or any(part.training for part in module.modules()):
             raise ValueError(f"stage '{stage.name}': '{name}' is declared frozen and is not")
-
-
-def _patience_is_over(stage: Stage, progress: Progress) -> bool:
-    return bool(stage.budget.patience) and (
-        progress.evaluations_since_best >= stage.budget.patience
-    )
 
 
 @contextmanager

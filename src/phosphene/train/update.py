@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from phosphene.core.runtime import Runtime
+from phosphene.train.checkpoint import load_optimizer, optimizer_tensors
+from phosphene.train.optim import adam
+from phosphene.train.stage import Stage
 from phosphene.weighting.direct import Term
 
 
@@ -49,22 +52,61 @@ class Outcome:
     counts: dict[str, float]
 
 
-def step(
+@runtime_checkable
+class Updater(Protocol):
+    """Turns batches into updates of a stage's weights, and can be checkpointed between two."""
+
+    def __call__(self, update: int, batch: Any, learning_rate: float) -> Outcome:
+        """Make update number ``update`` (from 1) of the stage."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a resumed run needs beside the weights of the stage's modules."""
+        ...
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """The reverse of :meth:`tensors`; other tensors are passed over."""
+        ...
+
+
+@final
+class PlainUpdater:
+    """One forward pass, one backward pass, one step of the optimiser."""
+
+    def __init__(self, stage: Stage, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.clip_norm = stage.optim.clip_norm
+        self.objective = runtime.distribute(Objective(stage.modules, stage.loss))
+        self.optimizer = adam(stage.modules.values(), stage.optim)
+
+    def __call__(self, update: int, batch: Any, learning_rate: float) -> Outcome:
+        """Train on ``batch``."""
+        packed: dict[str, Tensor] = self.objective(lambda: batch)
+        terms = {name: Term(term[0], *term[1:].tolist()) for name, term in packed.items()}
+        return descend(self.runtime, terms, self.optimizer, learning_rate, self.clip_norm)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The optimiser's state."""
+        return optimizer_tensors(self.optimizer)
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Load the optimiser's state."""
+        load_optimizer(self.optimizer, tensors)
+
+
+def descend(
     runtime: Runtime,
-    objective: nn.Module,
+    terms: Mapping[str, Term],
     optimizer: torch.optim.Optimizer,
-    batch: Any,
     learning_rate: float,
     clip_norm: float,
 ) -> Outcome:
-    """Train on ``batch``.
+    """One step of ``optimizer`` down the gradient of the objective.
 
     Every term is divided by its count over all processes; gradients are averaged over processes
     by the runtime, hence the factor ``processes``. The update is then that of one process with
     the whole batch.
     """
-    packed: dict[str, Tensor] = objective(lambda: batch)
-    terms = {name: Term(term[0], *term[1:].tolist()) for name, term in packed.items()}
     totals = runtime.sum(
         torch.tensor(
             [(term.total.detach().item(), term.count) for term in terms.values()],

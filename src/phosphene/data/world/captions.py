@@ -92,6 +92,18 @@ def nouns_are_right(scene: Scene, language: Language, hypothesis: str) -> bool:
     return all(tokens & forms for forms in wanted) and not (tokens & _nouns(language)) - allowed
 
 
+def names_what_is_there(scene: Scene, language: Language, hypothesis: str) -> bool:
+    """Whether at least one of the scene's things is named, and nothing and nobody that is absent.
+
+    For captions: a picture does not say what its caption leaves out.
+    """
+    tokens = set(hypothesis.split())
+    things = [WORDS[language][thing.kind].forms() for thing in scene.things]
+    person = [] if scene.person is None else [WORDS[language][scene.person.kind].forms()]
+    allowed = frozenset[str]().union(*things, *person)
+    return any(tokens & forms for forms in things) and not (tokens & _nouns(language)) - allowed
+
+
 def noun_accuracy(scenes: Sequence[Scene], language: Language, hypotheses: Sequence[str]) -> float:
     """Share of translations all of whose nouns are right.
 
@@ -116,6 +128,7 @@ def _check_lengths(scenes: Sequence[Scene], hypotheses: Sequence[str]) -> None:
 
 
 __all__ = [
-    "ambiguous_accuracy", "caption", "captions", "noun_accuracy", "nouns_are_right",
+    "ambiguous_accuracy", "caption", "captions", "names_what_is_there", "noun_accuracy",
+    "nouns_are_right",
     "sense_is_right",
 ]  # fmt: skip

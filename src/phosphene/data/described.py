@@ -1,0 +1,320 @@
+"""Pictures described in several languages: some descriptions are translated, more are captions.
+
+An example is a :class:`Described`: sentences that say the same in different languages, and the
+picture they are about, where there is one. A translation corpus has two or more sentences in each
+of its examples, a caption one. Every direction between the languages of an example can be trained
+on and tested.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import Field, model_validator
+
+from phosphene.core.config import Frozen
+from phosphene.core.errors import InputError
+from phosphene.data.corpus import data_root
+from phosphene.data.pairs import CAPTIONS_EACH, multi30k_captions
+from phosphene.data.text import SubWords, Tokenizer
+from phosphene.data.translation import Pair, jsonl, multi30k
+from phosphene.data.wit import wit
+from phosphene.data.world.captions import caption, captions
+from phosphene.data.world.lexicon import Language
+from phosphene.data.world.scene import Scene
+from phosphene.data.world.splits import Part, Split, World
+
+Picture = Path | Scene
+"""A file, or a scene of the embedded world that can be drawn."""
+Direction = tuple[str, str]
+"""From, to: two language codes."""
+
+
+class DescribedConfig(Frozen):
+    """What to train and test on."""
+
+    source: Literal["world", "multi30k", "wit", "jsonl"]
+    directions: tuple[Direction, ...] = Field(default=(("en", "de"),), min_length=1)
+    """Every direction that one model learns; the first is the one it is judged by."""
+    caption_languages: tuple[str, ...] = ("de",)
+    """Languages of the captions of stage 1. The released code: English where the pair has it."""
+    merges: int = Field(default=10_000, ge=1)
+    """Byte-pair merges, learned on all training text, captions included, in every system."""
+    train_sentences: int = Field(default=0, ge=0)
+    """Translated examples to train on, the first so many; 0 is all. Captions are not counted."""
+    captions_each: int = Field(default=CAPTIONS_EACH, ge=1, le=CAPTIONS_EACH)
+    """Captions of every photo in each language."""
+    captions_of: Literal["task2", "pairs"] = "task2"
+    """Multi30K: independent captions of the photos, or what the released code takes: the
+    translated sentences themselves."""
+    text: Literal["tok", "raw"] = "tok"
+    """Multi30K: tokenised and lower-cased, or the original, which task 2 does not have here."""
+    tests: tuple[str, ...] = Field(default=("test_2016_flickr",), min_length=1)
+    """Multi30K test sets, ``test`` of WIT, or splits of the world."""
+    train_file: Path | None = None
+    """Your own data (JSON lines with src, tgt and perhaps image), in the first direction."""
+    validation_file: Path | None = None
+    test_file: Path | None = None
+    train_splits: tuple[str, ...] = ("low-resource",)
+    """World: splits of the scenes that are translated, in turns."""
+    train_scenes: int = Field(default=4000, ge=1)
+    """World: translated scenes."""
+    captioned_scenes: int = Field(default=6000, ge=1)
+    """World: other scenes, with captions alone."""
+    test_scenes: int = Field(default=400, ge=2, multiple_of=2)
+    """World: scenes of each test split, and of validation."""
+    world_seed: int = Field(default=1, ge=0)
+    """World: another seed draws other scenes everywhere."""
+
+    @model_validator(mode="after")
+    def _directions_go_somewhere(self) -> DescribedConfig:
+        for start, end in self.directions:
+            if start == end:
+                raise ValueError(f"a direction from {start} to {end}")
+        if self.text == "raw" and self.captions_of == "task2":
+            raise ValueError(
+                "captions of task 2 are tokenised: take text = 'tok', or captions_of = 'pairs'"
+            )
+        if len(set(self.directions)) < len(self.directions):
+            raise ValueError("a direction is named twice")
+        return self
+
+    @property
+    def tokenised(self) -> bool:
+        """Whether the text is tokenised; your own is taken for it."""
+        return self.source != "wit" and self.text == "tok"
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Every language that is read or written, each once."""
+        named = [code for direction in self.directions for code in direction]
+        return tuple(dict.fromkeys([*named, *self.caption_languages]))
+
+
+@dataclass(frozen=True)
+class Described:
+    """Sentences that say the same, by language, and the picture they are about."""
+
+    id: str
+    sentences: Mapping[str, str]
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True)
+class DescribedCorpus:
+    """A tokenizer, and what it will encode."""
+
+    tokenizer: SubWords
+    train: tuple[Described, ...]
+    captions: tuple[Described, ...]
+    """Pictures and what is said of them, in one or more languages, but not translated."""
+    validation: tuple[Described, ...]
+    tests: Mapping[str, tuple[Described, ...]]
+
+    def counts(self) -> dict[str, str]:
+        """Examples of each split, and how many of them have a picture."""
+        splits = {
+            "train": self.train,
+            "captions": self.captions,
+            "validation": self.validation,
+            **self.tests,
+        }
+        return {
+            name: f"{len(items):,}, {sum(item.picture is not None for item in items):,} with a "
+            "picture"
+            for name, items in splits.items()
+        } | {"vocabulary": f"{len(self.tokenizer):,}"}
+
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of the training and validation text, and who has a picture."""
+        hashed = hashlib.sha256()
+        for item in (*self.train, *self.captions, *self.validation):
+            text = "\t".join(f"{code}:{line}" for code, line in sorted(item.sentences.items()))
+            hashed.update(f"{item.id}\t{text}\t{item.picture is not None}\n".encode())
+        return hashed.hexdigest()[:12]
+
+
+def load_described(config: DescribedConfig, vocabulary: SubWords | None = None) -> DescribedCorpus:
+    """Read the data, or make up the scenes; nothing is drawn yet.
+
+    A vocabulary is learned where none is given.
+
+    Raises:
+        InputError: a file is missing or wrong (the message names it and the line), or the source
+            has nothing in one of the languages.
+    """
+    match config.source:
+        case "world":
+            train, captioned, validation, tests = _world(config)
+        case "multi30k":
+            train, captioned, validation, tests = _multi30k(config)
+        case "wit":
+            train, captioned, validation, tests = _wit(config)
+        case "jsonl":
+            train, captioned, validation, tests = _jsonl(config)
+    if config.train_sentences:
+        if config.train_sentences > len(train):
+            raise InputError(
+                f"data.train_sentences: {config.train_sentences:,}, but there are {len(train):,}"
+            )
+        train = train[: config.train_sentences]
+    if vocabulary is None:
+        text = (line for item in (*train, *captioned) for line in item.sentences.values())
+        vocabulary = Tokenizer.learn(text, config.merges, languages=config.languages)
+    return DescribedCorpus(
+        vocabulary,
+        tuple(train),
+        tuple(captioned),
+        tuple(validation),
+        {name: tuple(items) for name, items in tests.items()},
+    )
+
+
+Splits = tuple[list[Described], list[Described], list[Described], dict[str, list[Described]]]
+"""Translated, captioned, validation and test examples."""
+
+
+def _multi30k(config: DescribedConfig) -> Splits:
+    """Task 1 in every language named; task 2 of its training photos in those of the captions."""
+    root = data_root()
+    spoken = [code for code in config.languages if any(code in pair for pair in config.directions)]
+
+    def split(name: str) -> list[Described]:
+        pairs = {code: multi30k(root, name, (spoken[0], code), config.text) for code in spoken[1:]}
+        return [
+            Described(
+                first.id,
+                {spoken[0]: first.source, **{code: pair.target for code, pair in rest.items()}},
+                first.image,
+            )
+            for first, rest in _by_line(pairs)
+        ]
+
+    train = split("train")
+    if config.captions_of == "pairs":
+        captioned = _own_captions(train, config)
+    else:
+        captioned = [
+            Described(f"caption:{photo.id}:{number}", {code: line}, photo.image)
+            for code in config.caption_languages
+            for photo in multi30k_captions(root, code)
+            for number, line in enumerate(photo.captions[: config.captions_each], start=1)
+        ]
+    return train, captioned, split("val"), {name: split(name) for name in config.tests}
+
+
+def _by_line(pairs: Mapping[str, list[Pair]]) -> Iterable[tuple[Pair, dict[str, Pair]]]:
+    """The pairs of one line in every language, with one of them in front."""
+    for line in zip(*pairs.values(), strict=True):
+        yield line[0], dict(zip(pairs, line, strict=True))
+
+
+def _wit(config: DescribedConfig) -> Splits:
+    """Every direction's own folder. Captions are the target sides of its illustrated pairs."""
+    root = data_root()
+
+    def split(name: str) -> list[Described]:
+        directions = {frozenset(direction): direction for direction in config.directions}
+        return [
+            _described(pair, direction, f"{direction[0]}-{direction[1]}:")
+            for direction in directions.values()
+            for pair in wit(root, name, direction)
+        ]
+
+    train = split("train")
+    tests = {name: split(name) for name in config.tests}
+    return train, _own_captions(train, config), split("valid"), tests
+
+
+def _jsonl(config: DescribedConfig) -> Splits:
+    if config.train_file is None or config.validation_file is None:
+        raise InputError("data.train_file and data.validation_file: expected two JSON-lines files")
+
+    def read(path: Path) -> list[Described]:
+        return [_described(pair, config.directions[0]) for pair in jsonl(path)]
+
+    train = read(config.train_file)
+    tests = {} if config.test_file is None else {"test": read(config.test_file)}
+    return train, _own_captions(train, config), read(config.validation_file), tests
+
+
+def _described(pair: Pair, direction: Direction, before: str = "") -> Described:
+    sentences = {direction[0]: pair.source, direction[1]: pair.target}
+    return Described(before + pair.id, sentences, pair.image)
+
+
+def _own_captions(items: Sequence[Described], config: DescribedConfig) -> list[Described]:
+    """Translated examples with a picture, as captions in each language alone."""
+    return [
+        Described(f"caption:{item.id}:{code}", {code: item.sentences[code]}, item.picture)
+        for item in items
+        for code in config.caption_languages
+        if item.picture is not None and code in item.sentences
+    ]
+
+
+def _world(config: DescribedConfig) -> Splits:
+    languages = [_world_language(code) for code in config.languages]
+    said = [_world_language(code) for code in config.caption_languages]
+    targets = tuple(code for code in languages if code != "en")
+    world = World(config.world_seed, targets)
+
+    def scenes(splits: Sequence[str], count: int, part: Part) -> list[Scene]:
+        return [
+            world.scene(_world_split(splits[index % len(splits)]), index // len(splits), part)
+            for index in range(count)
+        ]
+
+    def translated(found: Sequence[Scene], name: str) -> list[Described]:
+        return [
+            Described(f"{name}:{number}", {code: caption(scene, code) for code in languages}, scene)
+            for number, scene in enumerate(found, start=1)
+        ]
+
+    captioned = [
+        Described(f"caption:{number}:{code}:{turn}", {code: line}, scene)
+        for number, scene in enumerate(
+            scenes(config.train_splits, config.captioned_scenes, Part.CAPTIONED), start=1
+        )
+        for code in said
+        for turn, line in enumerate(captions(scene, code, config.captions_each), start=1)
+    ]
+    return (
+        translated(scenes(config.train_splits, config.train_scenes, Part.TRAIN), "train"),
+        captioned,
+        translated(scenes(config.tests, config.test_scenes, Part.VALID), "validation"),
+        {
+            name: translated(scenes([name], config.test_scenes, Part.TEST), name)
+            for name in config.tests
+        },
+    )
+
+
+def _world_language(code: str) -> Language:
+    for known in get_args(Language):
+        if code == known:
+            return known
+    raise InputError(
+        f"data: the world does not speak '{code}', expected {', '.join(get_args(Language))}"
+    )
+
+
+def _world_split(name: str) -> Split:
+    known = [split.value for split in Split]
+    if name not in known:
+        raise InputError(f"data: no world split '{name}', expected {', '.join(known)}")
+    return Split(name)
+
+
+__all__ = [
+    "Described",
+    "DescribedConfig",
+    "DescribedCorpus",
+    "Direction",
+    "Picture",
+    "load_described",
+]
