@@ -11,6 +11,7 @@ import torch
 from phosphene.core.config import parse_settings
 from phosphene.core.errors import InputError
 from phosphene.core.types import MaskedPairs
+from phosphene.data.captions import CaptionPair
 from phosphene.data.loader import Position
 from phosphene.data.pretraining import (
     MaskingConfig,
@@ -23,6 +24,7 @@ from phosphene.data.wordpiece import WordPiece
 
 WORDS = ["a", "goat", "eats", "red", "grass", "beside", "two", "small", "boats"]
 SENTENCES = [" ".join(WORDS[row % 4 : row % 4 + 3 + row % 3]) for row in range(300)]
+PAIRS = [CaptionPair(f"e{row}", text, f"p{row % 100}") for row, text in enumerate(SENTENCES)]
 PIECES = WordPiece.learn(SENTENCES, 60)
 
 
@@ -36,8 +38,7 @@ def texts() -> PicturedTexts:
             for number in range(100)
         }
     )
-    names = [f"p{row % 100}" for row in range(300)]
-    return pictured_texts([f"e{row}" for row in range(300)], SENTENCES, names, table, PIECES)
+    return pictured_texts(PAIRS, table, PIECES)
 
 
 def batches(**changes: float | bool) -> PretrainingBatches:
@@ -132,6 +133,5 @@ def test_shares_that_do_not_fit_are_refused() -> None:
 
 
 def test_pictures_without_tags_in_use_have_none() -> None:
-    data = texts()
-    bare = pictured_texts(data.ids, SENTENCES, data.pictures, data.table, PIECES, use_tags=False)
+    bare = pictured_texts(PAIRS, texts().table, PIECES, use_tags=False)
     assert set(map(len, bare.tags.values())) == {0}

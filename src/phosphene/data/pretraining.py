@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from phosphene.core.config import Frozen
 from phosphene.core.types import Batch, Masked, MaskedPairs, Tokens
+from phosphene.data.captions import CaptionPair
 from phosphene.data.loader import Indices, Position, TokenBatches, shard
 from phosphene.data.regions import RegionTable
 from phosphene.data.wordpiece import WordPiece
@@ -66,24 +67,28 @@ class PicturedTexts:
 
 
 def pictured_texts(
-    ids: Sequence[str],
-    sentences: Sequence[str],
-    pictures: Sequence[str],
+    pairs: Sequence[CaptionPair],
     table: RegionTable,
     wordpiece: WordPiece,
     *,
     use_tags: bool = True,
 ) -> PicturedTexts:
-    """Encode ``sentences`` and the tags of their ``pictures`` (none without ``use_tags``)."""
-    names = list(dict.fromkeys(pictures))
+    """Encode sentences and the tags of their pictures (none without ``use_tags``).
+
+    Args:
+        pairs: their pictures have the names of ``table``.
+        table: regions and tags.
+        wordpiece: of the encoder.
+        use_tags: whether tags are shown.
+    """
+    names = list(dict.fromkeys(pair.picture for pair in pairs))
     labels = [" ".join(table.tags(name)) if use_tags else "" for name in names]
-    tags = wordpiece.encode_all(labels)
     return PicturedTexts(
-        tuple(ids),
-        wordpiece.encode_all(sentences),
-        tuple(pictures),
+        tuple(pair.id for pair in pairs),
+        wordpiece.encode_all([pair.sentence for pair in pairs]),
+        tuple(pair.picture for pair in pairs),
         table,
-        dict(zip(names, tags, strict=True)),
+        dict(zip(names, wordpiece.encode_all(labels), strict=True)),
     )
 
 

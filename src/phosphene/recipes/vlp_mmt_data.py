@@ -40,8 +40,10 @@ class Data:
     """For pre-training, where the system has one."""
     pairs: PicturedTexts | None = None
     """The English side of the translation pairs that have a picture."""
-    held_out: PicturedTexts | None = None
+    validation: PicturedTexts | None = None
     """That of the validation pairs."""
+    tests: PicturedTexts | None = None
+    """That of all test pairs that have a picture."""
 
 
 def region_teacher(trainer: Fitter, settings: Settings) -> VisualTeacher | None:
@@ -93,21 +95,23 @@ def load_data(
         scenes = captioned_scenes(settings.data, settings.pretraining.scenes)
     table = _table(settings, corpus, scenes, teacher, log)
     corpus = _with_regions(settings, corpus, table, pieces[0])
-    log.event("data", 0, "regions", **seen_counts(corpus.train))
+    _note(log, "regions", seen_counts(corpus.train))
     if not settings.pretrains:
         return Data(corpus, pieces[0], table)
     found = _scene_captions(settings, scenes) or _captions(settings, corpus, table, log)
-    encoded = pictured_texts(
-        [pair.id for pair in found],
-        [pair.sentence for pair in found],
-        [pair.picture for pair in found],
-        table,
+
+    def encoded(pairs: Sequence[CaptionPair]) -> PicturedTexts:
+        return pictured_texts(pairs, table, pieces[0], use_tags=settings.regions.use_tags)
+
+    return Data(
+        corpus,
         pieces[0],
-        use_tags=settings.regions.use_tags,
+        table,
+        encoded(found),
+        encoded(_english(corpus.train)),
+        encoded(_english(corpus.validation)),
+        encoded([pair for data in corpus.tests.values() for pair in _english(data)]),
     )
-    pairs = _english(settings, corpus.train, table, pieces[0])
-    held_out = _english(settings, corpus.validation, table, pieces[0])
-    return Data(corpus, pieces[0], table, encoded, pairs, held_out)
 
 
 def seen_counts(data: TranslationData) -> dict[str, int]:
@@ -161,19 +165,13 @@ def _with_regions(
     return corpus
 
 
-def _english(
-    settings: Settings, data: TranslationData, table: RegionTable, wordpiece: WordPiece
-) -> PicturedTexts:
+def _english(data: TranslationData) -> list[CaptionPair]:
     """The sources of the pairs that have a picture."""
     seen = data.only_with_pictures()
-    return pictured_texts(
-        [pair.id for pair in seen.pairs],
-        [pair.source for pair in seen.pairs],
-        [seen.picture_names[row] for row in seen.picture_of],
-        table,
-        wordpiece,
-        use_tags=settings.regions.use_tags,
-    )
+    return [
+        CaptionPair(pair.id, pair.source, seen.picture_names[row])
+        for pair, row in zip(seen.pairs, seen.picture_of.tolist(), strict=True)
+    ]
 
 
 def _scene_captions(settings: Settings, scenes: Mapping[str, Scene]) -> list[CaptionPair]:
@@ -197,11 +195,11 @@ def _captions(
         found += multi30k_captions(data_root())
     if not plan.allow_leaks:
         found, leaks = without_leaks(found, *_evaluation_sets(settings, corpus))
-        log.event("data", 0, "leaks", **vars(leaks))
+        _note(log, "leaks", vars(leaks))
         log.say(f"pre-training captions: {leaks}")
     named = [replace(pair, picture=_name(pair.picture)) for pair in found]
     seen = [pair for pair in named if pair.picture in table]
-    log.event("data", 0, "captions", with_picture=len(seen), without_picture=len(named) - len(seen))
+    _note(log, "captions", {"with_picture": len(seen), "without": len(named) - len(seen)})
     if not seen:
         raise InputError("pretraining: no caption's picture is among those with regions")
     return seen
@@ -227,3 +225,9 @@ def _evaluation_sets(settings: Settings, corpus: Corpus) -> tuple[list[str], lis
 def _name(picture: str) -> str:
     """The name under which a table knows a picture: its file name without suffix."""
     return picture.partition("#")[0].rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
+def _note(log: RunLog, kind: str, counts: Mapping[str, int]) -> None:
+    """Log ``counts``, once however often a run is resumed."""
+    if not log.has("data", kind):
+        log.event("data", 0, kind, **counts)

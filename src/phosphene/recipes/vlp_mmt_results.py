@@ -80,8 +80,8 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
 
 
 def _pretraining(trained: Trained, heads: PretrainingHeads, settings: Settings) -> SplitResult:
-    """Both tasks on the held-out pairs, with everything, without tags, without pictures."""
-    plan, held_out = settings.pretraining, trained.data.held_out
+    """Both tasks on the test pairs, with everything, without tags, without pictures."""
+    plan, held_out = settings.pretraining, trained.data.tests
     assert held_out is not None
     scores = []
     for condition, hidden in (("", 0.0), (", tags hidden", 1.0)):
@@ -93,7 +93,7 @@ def _pretraining(trained: Trained, heads: PretrainingHeads, settings: Settings) 
         if not hidden:
             unseen = blind(batches.once())
             scores += pretraining_scores(trained.encoder, heads, unseen, ", withheld")[1:]
-    return SplitResult("validation", len(held_out), tuple(scores))
+    return SplitResult("held-out", len(held_out), tuple(scores))
 
 
 def _gates(trained: Trained, settings: Settings) -> list[Score]:

@@ -230,6 +230,23 @@ class Settings(Frozen):
             }
         )
 
+    @property
+    def until_translation(self) -> Settings:
+        """What pre-training depends on, likewise."""
+        same = StageConfig(budget=Budget(max_updates=0), optim=OptimConfig())
+        return self.until_freed.model_copy(
+            update={
+                "system": "vlp_frozen",
+                "max_tokens": 1,
+                "smoothing": 0.0,
+                "decoder": DecoderConfig(),
+                "identity_bridge": False,
+                "modality": ModalityConfig(),
+                "stage_one": same,
+                "stage_two": same,
+            }
+        )
+
 
 __all__ = [
     "PRETRAINED_HERE",
