@@ -32,6 +32,7 @@ from phosphene.train.trainer import Trainer
 BUDGET = {"max_updates": 4, "evaluate_every_updates": 2, "average_last": 2}
 TINY = {
     "max_tokens": 128,
+    "pretrain": {"budget": BUDGET},
     "caption": {"budget": BUDGET},
     "translate": {"budget": BUDGET},
     "data": {
@@ -43,6 +44,7 @@ TINY = {
         "tests": ["low-resource"],
         "train_scenes": 30,
         "captioned_scenes": 20,
+        "monolingual_scenes": 10,
         "test_scenes": 6,
     },
     "aligned": {
@@ -95,6 +97,11 @@ def test_every_system_leaves_a_complete_run_folder(folder: Path, system: System)
     assert train_run("clip_prefix", config, [f"system={system}"], run, quiet=True) == results
 
 
+def test_systems_share_the_encoder_and_the_pretrained_translator(folder: Path) -> None:
+    kinds = [path.name.partition("-")[0] for path in (folder / "shared").iterdir()]
+    assert sorted(kinds) == ["pretrained", "two"]
+
+
 def test_the_exported_model_translates_as_it_was_scored(folder: Path) -> None:
     run = folder / "clip_prefix"
     lines = read_results(run).split("low-resource").lines
@@ -134,16 +141,19 @@ def _copy(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in module.state_dict().items()}
 
 
-@pytest.mark.parametrize("frozen", [True, False])
-def test_what_is_declared_trainable_moves_and_nothing_else(tmp_path: Path, frozen: bool) -> None:
+@pytest.mark.parametrize("kept", ["nothing", "encoder", "reading"])
+def test_what_is_declared_trainable_moves_and_nothing_else(tmp_path: Path, kept: str) -> None:
     runtime = Runtime(RuntimeConfig(accelerator="cpu", threads=1))
     watcher = Watcher(Trainer(tmp_path, runtime, RunLog(None, quiet=True), 1))
     mapping = {"length": 3, "tune_projection": True}
-    trained = train(watcher, settings(freeze_encoder=frozen, mapping=mapping))
+    trained = train(watcher, settings(kept=kept, mapping=mapping))
     names = {name for name, _ in trained.model.named_parameters()}
+    reading = {name for name in names if "cross_attention" in name}
     shared = {name for name in names if name.startswith(("encoder.", "embedding."))}
+    still = {"nothing": set(), "encoder": shared, "reading": shared | reading}[kept]
+    assert reading and shared
     assert watcher.moved["translate"] == names
-    assert watcher.moved["caption"] == (names - shared if frozen else names)
+    assert watcher.moved["caption"] == names - still
     assert "mapping.projection.weight" in names
     assert all(parameter.requires_grad for parameter in trained.model.parameters())
     encoder = trained.encoder.model
@@ -196,10 +206,11 @@ def test_the_plan_names_stages_and_terms(folder: Path) -> None:
     assert [stage.name for stage in found.stages] == [
         "labels",
         "align",
+        "pretrain",
         "caption",
         "translate",
     ]
-    assert [set(stage.terms) for stage in found.stages[2:]] == [{"caption"}, {"translation"}]
+    assert [set(stage.terms) for stage in found.stages[3:]] == [{"caption"}, {"translation"}]
     assert "captions" in str(found)
 
 

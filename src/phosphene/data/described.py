@@ -28,6 +28,9 @@ from phosphene.data.world.lexicon import Language
 from phosphene.data.world.scene import Scene
 from phosphene.data.world.splits import Part, Split, World
 
+_WORDINGS = 3
+"""Sentences about each scene of the monolingual text."""
+
 Picture = Path | Scene
 """A file, or a scene of the embedded world that can be drawn."""
 Direction = tuple[str, str]
@@ -63,6 +66,8 @@ class DescribedConfig(Frozen):
     """World: splits of the scenes that are translated, in turns."""
     train_scenes: int = Field(default=4000, ge=1)
     """World: translated scenes."""
+    monolingual_scenes: int = Field(default=4000, ge=1)
+    """World: scenes of the same kind as the translated ones, each told in one language alone."""
     captioned_scenes: int = Field(default=6000, ge=1)
     """World: other scenes, with captions alone."""
     test_scenes: int = Field(default=400, ge=2, multiple_of=2)
@@ -112,6 +117,8 @@ class DescribedCorpus:
     train: tuple[Described, ...]
     captions: tuple[Described, ...]
     """Pictures and what is said of them, in one or more languages, but not translated."""
+    monolingual: tuple[Described, ...]
+    """Text of each language that is neither: of other scenes (world), or both sides of training."""
     validation: tuple[Described, ...]
     tests: Mapping[str, tuple[Described, ...]]
 
@@ -169,6 +176,7 @@ def load_described(config: DescribedConfig, vocabulary: SubWords | None = None) 
         vocabulary,
         tuple(train),
         tuple(captioned),
+        tuple(_monolingual(config, train)),
         tuple(validation),
         {name: tuple(items) for name, items in tests.items()},
     )
@@ -257,17 +265,27 @@ def _own_captions(items: Sequence[Described], config: DescribedConfig) -> list[D
     ]
 
 
+def _monolingual(config: DescribedConfig, train: Sequence[Described]) -> list[Described]:
+    """Sentences without their translations."""
+    if config.source != "world":
+        return [
+            Described(f"{item.id}:{code}", {code: line})
+            for item in train
+            for code, line in item.sentences.items()
+        ]
+    languages = [_world_language(code) for code in config.languages]
+    scenes = _scenes(config, config.train_splits, config.monolingual_scenes, Part.META)
+    return [
+        Described(f"text:{number}:{turn}", {code: line})
+        for number, scene in enumerate(scenes)
+        for code in [languages[number % len(languages)]]
+        for turn, line in enumerate(captions(scene, code, _WORDINGS))
+    ]
+
+
 def _world(config: DescribedConfig) -> Splits:
     languages = [_world_language(code) for code in config.languages]
     said = [_world_language(code) for code in config.caption_languages]
-    targets = tuple(code for code in languages if code != "en")
-    world = World(config.world_seed, targets)
-
-    def scenes(splits: Sequence[str], count: int, part: Part) -> list[Scene]:
-        return [
-            world.scene(_world_split(splits[index % len(splits)]), index // len(splits), part)
-            for index in range(count)
-        ]
 
     def translated(found: Sequence[Scene], name: str) -> list[Described]:
         return [
@@ -278,20 +296,30 @@ def _world(config: DescribedConfig) -> Splits:
     captioned = [
         Described(f"caption:{number}:{code}:{turn}", {code: line}, scene)
         for number, scene in enumerate(
-            scenes(config.train_splits, config.captioned_scenes, Part.CAPTIONED), start=1
+            _scenes(config, config.train_splits, config.captioned_scenes, Part.CAPTIONED), start=1
         )
         for code in said
         for turn, line in enumerate(captions(scene, code, config.captions_each), start=1)
     ]
     return (
-        translated(scenes(config.train_splits, config.train_scenes, Part.TRAIN), "train"),
+        translated(_scenes(config, config.train_splits, config.train_scenes, Part.TRAIN), "train"),
         captioned,
-        translated(scenes(config.tests, config.test_scenes, Part.VALID), "validation"),
+        translated(_scenes(config, config.tests, config.test_scenes, Part.VALID), "validation"),
         {
-            name: translated(scenes([name], config.test_scenes, Part.TEST), name)
+            name: translated(_scenes(config, [name], config.test_scenes, Part.TEST), name)
             for name in config.tests
         },
     )
+
+
+def _scenes(config: DescribedConfig, splits: Sequence[str], count: int, part: Part) -> list[Scene]:
+    """``count`` scenes, from the splits in turn."""
+    targets = tuple(_world_language(code) for code in config.languages if code != "en")
+    world = World(config.world_seed, targets)
+    return [
+        world.scene(_world_split(splits[index % len(splits)]), index // len(splits), part)
+        for index in range(count)
+    ]
 
 
 def _world_language(code: str) -> Language:

@@ -88,12 +88,12 @@ class PrefixTranslator(nn.Module):
 def build(config: PrefixTranslatorConfig) -> PrefixTranslator:
     """A prefix translator with fresh weights."""
     width = Width(config.hidden, config.inner, config.heads, config.dropout)
-    return PrefixTranslator(
-        Embedding(config.vocab, config.hidden, config.dropout),
-        Encoder(config.layers, width),
-        None if config.mapping is None else MappingNetwork(config.mapping, config.hidden),
-        Decoder([DecoderLayer(width) for _ in range(config.layers)], config.hidden),
-    )
+    embedding = Embedding(config.vocab, config.hidden, config.dropout)
+    encoder = Encoder(config.layers, width)
+    decoder = Decoder([DecoderLayer(width) for _ in range(config.layers)], config.hidden)
+    # Drawn last: the same seed gives the same translator with any prefix, and without.
+    mapping = None if config.mapping is None else MappingNetwork(config.mapping, config.hidden)
+    return PrefixTranslator(embedding, encoder, mapping, decoder)
 
 
 __all__ = ["PrefixTrace", "PrefixTranslator", "PrefixTranslatorConfig", "build"]

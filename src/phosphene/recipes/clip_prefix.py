@@ -4,7 +4,8 @@ Paper: Yang et al., *CLIPTrans: Transferring Visual Knowledge with Pre-trained M
 Multimodal Machine Translation*, ICCV 2023.
 
 0. ``align``: an encoder maps pictures and sentences of several languages to vectors of one space,
-   then is frozen. The paper's is published (M-CLIP and CLIP); smaller ones are trained here.
+   then is frozen; ``pretrain``: a translator restores sentences of each language, as mBART did. The
+   paper's are published (M-CLIP with CLIP, mBART-50); smaller ones are trained here.
 1. ``caption``: a mapping network makes ``k`` prefix rows of the vector of a *picture*, and the
    decoder writes a caption behind them. The encoder reads nothing but a language token.
 2. ``translate``: the vector of the *source sentence* takes the picture's place, and the encoder
@@ -31,30 +32,24 @@ from phosphene.core.runtime import seed_update
 from phosphene.core.types import Batch
 from phosphene.data.dataset import TrainingBatches, TranslationData
 from phosphene.data.described import load_described
-from phosphene.data.text import SubWords
 from phosphene.evaluate.translator import validation_loss
-from phosphene.models.prefix_folder import MBartNetwork, Network, PrefixModel
-from phosphene.models.prefix_translator import build
-from phosphene.models.pretrained_mbart import MBartTokenizer, load_mbart
+from phosphene.models.prefix_folder import PrefixModel
 from phosphene.models.translator import gold
-from phosphene.nn.prefix import MappingNetwork
 from phosphene.objectives.likelihood import label_smoothed
 from phosphene.recipes.aligned_encoder import aligned_encoder
 from phosphene.recipes.clip_prefix_data import (
-    Examples,
     MaskedSources,
     Space,
+    captioned,
     captions,
     mixed,
+    monolingual,
+    sourced,
     translations,
 )
+from phosphene.recipes.clip_prefix_model import left_alone, translator, vocabulary
 from phosphene.recipes.clip_prefix_results import Trained, evaluate, export
-from phosphene.recipes.clip_prefix_settings import (
-    Settings,
-    encoder_corpus,
-    mapping_config,
-    small_network,
-)
+from phosphene.recipes.clip_prefix_settings import Settings, encoder_corpus
 from phosphene.train.stage import Finished, Fitter, Stage
 from phosphene.weighting.direct import Term, token_mean
 
@@ -67,73 +62,52 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     corpus = load_described(data, vocabulary(settings))
     encoder = aligned_encoder(trainer, settings.aligned, encoder_corpus(data), settings.seed)
     store = None if data.source == "world" else trainer.cache("vectors", encoder.identity.digest)
-    space = Space(encoder, store, trainer.log)
+    space, tokenizer = Space(encoder, store, trainer.log), corpus.tokenizer
 
     seed_update(settings.seed)
-    model, network = translator(settings, len(corpus.tokenizer), encoder.width)
+    model, network = translator(settings, len(tokenizer), encoder.width)
+    pretrain(trainer, settings, model, monolingual(corpus.monolingual, tokenizer))
     moments = {"start": copy.deepcopy(model)}
-    sentences = translations(corpus.train, data.directions, corpus.tokenizer)
-    held_out = translations(corpus.validation, data.directions, corpus.tokenizer)
-    told = captions(
-        corpus.captions, data.caption_languages, data.directions[0][0], corpus.tokenizer
-    )
+    told = captions(corpus.captions, data.caption_languages, data.directions[0][0], tokenizer)
+    sentences = translations(corpus.train, data.directions, tokenizer)
+    held_out = translations(corpus.validation, data.directions, tokenizer)
 
     if arm.captions and not arm.joint:
-        caption(trainer, settings, model, captioned(settings, space, told))
+        caption(trainer, settings, model, captioned(arm, space, told, settings.seed))
         moments["caption"] = copy.deepcopy(model)
-
-    translated = sourced(settings, space, sentences)
+    examples = sourced(arm, space, sentences)
     if arm.joint:
-        translated = mixed(translated, captioned(settings, space, told))
-    finished = translate(trainer, settings, model, translated, sourced(settings, space, held_out))
+        examples = mixed(examples, captioned(arm, space, told, settings.seed))
+    finished = translate(trainer, settings, model, examples, sourced(arm, space, held_out))
     moments["translate"] = model
     return Trained(model, network, data.directions, corpus, space, encoder, moments, finished)
 
 
-def vocabulary(settings: Settings) -> SubWords | None:
-    """That of the published translator; ``None``: one is learned."""
-    name = settings.network.published
-    return None if name is None else MBartTokenizer.load(name)
-
-
-def translator(settings: Settings, vocab: int, feature: int) -> tuple[PrefixModel, Network]:
-    """A small translator with fresh weights, or mBART-50 with a fresh mapping network."""
-    name = settings.network.published
-    if name is None:
-        network = small_network(settings, vocab, feature)
-        return build(network), network
-    mapping = mapping_config(settings, feature)
-    model, sizes = load_mbart(name)
-    if mapping is not None:
-        model.mapping = MappingNetwork(mapping, sizes.hidden)
-    return model, MBartNetwork(published=name, sizes=sizes, mapping=mapping)
-
-
-def captioned(settings: Settings, space: Space, told: Examples) -> TranslationData:
-    """The captions of stage 1, each with the vector that it is written from."""
-    match settings.arm.captions:
-        case "own_text":
-            return space.saying(told)
-        case "other_photo":
-            return space.showing_others(told, settings.seed)
-        case _:
-            return space.showing(told)
-
-
-def sourced(settings: Settings, space: Space, sentences: Examples) -> TranslationData:
-    """The translations of stage 2, each with the vector that stands beside its source."""
-    match settings.arm.translations:
-        case "source_text":
-            return space.saying(sentences)
-        case "photo":
-            return space.showing(sentences)
-        case None:
-            return sentences.data
+def pretrain(
+    trainer: Fitter, settings: Settings, model: PrefixModel, text: TranslationData
+) -> None:
+    """Stage 0: restore sentences of which tokens are missing; all systems share it."""
+    plan = settings.pretrain
+    if not plan.budget.max_updates:
+        return
+    batches = TrainingBatches(text, settings.max_tokens, settings.seed)
+    # Not the mapping network, which is not the same in every system.
+    parts = {"embedding": model.embedding, "encoder": model.encoder, "decoder": model.decoder}
+    trainer.shared("pretrained", plan, settings.network, settings.data, settings.seed).fit(
+        Stage(
+            name="pretrain",
+            modules=parts,
+            batches=MaskedSources(batches, plan.dropped, settings.seed),
+            loss=lambda batch: {"text": likelihood(model, batch, settings.smoothing)},
+            budget=plan.budget,
+            optim=plan.optim,
+        )
+    )
 
 
 def caption(trainer: Fitter, settings: Settings, model: PrefixModel, told: TranslationData) -> None:
     """Stage 1: from a picture to what is said of it."""
-    kept = [model.encoder, model.embedding] if settings.freeze_encoder else []
+    kept = left_alone(settings, model)
     for module in kept:
         module.requires_grad_(False)
     trainer.fit(

@@ -26,6 +26,7 @@ from phosphene.data.world.scene import Scene
 from phosphene.data.world.splits import swapped
 from phosphene.models.aligned import AlignedEncoder
 from phosphene.models.vectors import read_vectors, store_image_vectors, store_text_vectors
+from phosphene.recipes.clip_prefix_settings import Arm
 
 _PART = 256
 """Scenes drawn at a time."""
@@ -64,6 +65,18 @@ def translations(
         _tagged(tokenizer, ends, [pair.target for pair in pairs]),
         [item.picture for _, item in found],
     )
+
+
+def monolingual(items: Sequence[Described], tokenizer: SubWords) -> TranslationData:
+    """Every sentence as its own translation into its own language."""
+    found = [(code, item) for item in items for code in item.sentences]
+    lines = [item.sentences[code] for code, item in found]
+    ids = _tagged(tokenizer, [code for code, _ in found], lines)
+    pairs = [
+        Pair(f"{code}:{item.id}", line, line)
+        for (code, item), line in zip(found, lines, strict=True)
+    ]
+    return _examples(pairs, ids, ids, [None] * len(pairs)).data
 
 
 def captions(
@@ -196,6 +209,28 @@ class Space:
         return torch.cat(vectors)
 
 
+def captioned(arm: Arm, space: Space, told: Examples, seed: int) -> TranslationData:
+    """The captions of stage 1, each with the vector that it is written from."""
+    match arm.captions:
+        case "own_text":
+            return space.saying(told)
+        case "other_photo":
+            return space.showing_others(told, seed)
+        case _:
+            return space.showing(told)
+
+
+def sourced(arm: Arm, space: Space, sentences: Examples) -> TranslationData:
+    """The translations of stage 2, each with the vector that stands beside its source."""
+    match arm.translations:
+        case "source_text":
+            return space.saying(sentences)
+        case "photo":
+            return space.showing(sentences)
+        case None:
+            return sentences.data
+
+
 @final
 class MaskedSources:
     """Batches in which each source token is dropped with a probability; language and EOS stay.
@@ -225,4 +260,14 @@ class MaskedSources:
         return Tokens.pad(kept)
 
 
-__all__ = ["Examples", "MaskedSources", "Space", "captions", "mixed", "translations"]
+__all__ = [
+    "Examples",
+    "MaskedSources",
+    "Space",
+    "captioned",
+    "captions",
+    "mixed",
+    "monolingual",
+    "sourced",
+    "translations",
+]

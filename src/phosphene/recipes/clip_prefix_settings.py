@@ -60,6 +60,16 @@ class StageConfig(Frozen):
     optim: OptimConfig = OptimConfig()
 
 
+class PretrainConfig(Frozen):
+    """A small translator first restores sentences of each language: what mBART did at its size."""
+
+    budget: Budget = Budget(max_updates=0, average_last=1)
+    """No updates: the translator starts from random weights."""
+    optim: OptimConfig = OptimConfig()
+    dropped: float = Field(default=0.3, ge=0, lt=1)
+    """Share of the tokens that are dropped from what is to be restored."""
+
+
 class NetworkConfig(Frozen):
     """The translator: the defaults are Transformer-Tiny."""
 
@@ -89,11 +99,14 @@ class Settings(Frozen):
     """Padded tokens of a batch, on its longer side."""
     smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Label smoothing; the paper's is 0."""
-    freeze_encoder: bool = False
-    """Stage 1 leaves the translator's encoder and the embeddings it shares as they are: the
-    released code, whose encoder is pretrained."""
+    kept: Literal["nothing", "encoder", "reading"] = "reading"
+    """What stage 1 leaves as it is: the translator's encoder with the embeddings it shares (the
+    released code); or ``reading``, these and the decoder's attention to them. A caption has no
+    source, and a decoder that learns to do without one forgets it."""
     source_masking: float = Field(default=0.0, ge=0, le=1)
     """Share of the source tokens that are dropped in stage 2. Stage 1 has no source at all."""
+    pretrain: PretrainConfig = PretrainConfig()
+    """Stage 0, where the translator is not published; every system starts from it."""
     caption: StageConfig
     """Stage 1."""
     translate: StageConfig
@@ -154,6 +167,7 @@ __all__ = [
     "ARMS",
     "Arm",
     "NetworkConfig",
+    "PretrainConfig",
     "Settings",
     "StageConfig",
     "System",
