@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from watching import Watcher
 
 from phosphene.core.config import parse_settings
 from phosphene.core.runlog import RunLog
@@ -23,7 +24,6 @@ from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings, S
 from phosphene.recipes.launch import evaluate_run, train_run
 from phosphene.recipes.plan import plan
 from phosphene.serve.engine import Request, open_engine
-from phosphene.train.stage import Finished, Stage
 from phosphene.train.trainer import Trainer
 
 SYSTEMS: tuple[System, ...] = (
@@ -96,41 +96,6 @@ def test_every_system_leaves_a_complete_run_folder(folder: Path, system: System)
     assert [split.split for split in results.splits] == ["ordinary", "ambiguous", *held_out]
     again = train_run("inversion_mmt", write_config(folder), [f"system={system}"], run, quiet=True)
     assert again == results
-
-
-class Watcher:
-    """Runs stages like the trainer and notes what moved."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.log = trainer.log
-        self.device = trainer.device
-        self.moved: dict[str, set[str]] = {}
-        self.still: dict[str, set[str]] = {}
-
-    def shared(self, name: str, *identity: object) -> Watcher:
-        return self
-
-    def cache(self, name: str, key: str) -> Path:
-        return self.trainer.cache(name, key)
-
-    def fit(self, stage: Stage) -> Finished:
-        everything = {**stage.modules, **stage.frozen}
-        before = {name: _copy(module) for name, module in everything.items()}
-        finished = self.trainer.fit(stage)
-        for owner, module in everything.items():
-            for name, value in module.state_dict().items():
-                same = torch.equal(before[owner][name], value)
-                (self.still if same else self.moved).setdefault(stage.name, set()).add(
-                    f"{owner}.{name}"
-                )
-        for owner, module in stage.frozen.items():
-            assert not any(part.training for part in module.modules()), owner
-        return finished
-
-
-def _copy(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in module.state_dict().items()}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

@@ -11,6 +11,7 @@ import pytest
 import tomli_w
 import torch
 from safetensors.torch import load_file
+from watching import Watcher
 
 from phosphene.core.config import parse_settings, read_settings
 from phosphene.core.errors import InputError
@@ -26,7 +27,6 @@ from phosphene.recipes.clip_prefix_settings import ARMS, Settings, System
 from phosphene.recipes.launch import train_run
 from phosphene.recipes.plan import plan
 from phosphene.serve.engine import Request, open_engine
-from phosphene.train.stage import Finished, Stage
 from phosphene.train.trainer import Trainer
 
 BUDGET = {"max_updates": 4, "evaluate_every_updates": 2, "average_last": 2}
@@ -111,50 +111,20 @@ def test_the_exported_model_translates_as_it_was_scored(folder: Path) -> None:
     assert spoken == [line.hypothesis for line in lines]
 
 
-class Watcher:
-    """Runs stages like the trainer and notes what moved."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.log = trainer.log
-        self.device = trainer.device
-        self.moved: dict[str, set[str]] = {}
-        self.still: dict[str, set[str]] = {}
-
-    def shared(self, name: str, *identity: object) -> Watcher:
-        return self
-
-    def cache(self, name: str, key: str) -> Path:
-        return self.trainer.cache(name, key)
-
-    def fit(self, stage: Stage) -> Finished:
-        before = {name: _copy(module) for name, module in stage.modules.items()}
-        finished = self.trainer.fit(stage)
-        for owner, module in stage.modules.items():
-            for name, value in module.state_dict().items():
-                same = torch.equal(before[owner][name], value)
-                (self.still if same else self.moved).setdefault(stage.name, set()).add(name)
-        return finished
-
-
-def _copy(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in module.state_dict().items()}
-
-
 @pytest.mark.parametrize("kept", ["nothing", "encoder", "reading"])
 def test_what_is_declared_trainable_moves_and_nothing_else(tmp_path: Path, kept: str) -> None:
     runtime = Runtime(RuntimeConfig(accelerator="cpu", threads=1))
     watcher = Watcher(Trainer(tmp_path, runtime, RunLog(None, quiet=True), 1))
     mapping = {"length": 3, "tune_projection": True}
     trained = train(watcher, settings(kept=kept, mapping=mapping))
-    names = {name for name, _ in trained.model.named_parameters()}
+    names = {f"translator.{name}" for name, _ in trained.model.named_parameters()}
     reading = {name for name in names if "cross_attention" in name}
-    shared = {name for name in names if name.startswith(("encoder.", "embedding."))}
+    shared = {name for name in names if name.split(".")[1] in ("encoder", "embedding")}
     still = {"nothing": set(), "encoder": shared, "reading": shared | reading}[kept]
     assert reading and shared
     assert watcher.moved["translate"] == names
     assert watcher.moved["caption"] == names - still
-    assert "mapping.projection.weight" in names
+    assert "translator.mapping.projection.weight" in names
     assert all(parameter.requires_grad for parameter in trained.model.parameters())
     encoder = trained.encoder.model
     assert not any(part.training for part in encoder.modules())

@@ -11,6 +11,7 @@ import pytest
 import tomli_w
 import torch
 from safetensors.torch import load_file
+from watching import Watcher
 
 from phosphene.core.config import parse_settings, read_settings
 from phosphene.core.errors import InputError
@@ -29,7 +30,6 @@ from phosphene.recipes.plan import plan
 from phosphene.recipes.vlp_mmt import train
 from phosphene.recipes.vlp_mmt_settings import PRETRAINED_HERE, SEEING, Settings, System
 from phosphene.serve.engine import Request, open_engine
-from phosphene.train.stage import Finished, Stage
 from phosphene.train.trainer import Trainer
 
 SYSTEMS: tuple[System, ...] = get_args(System)
@@ -107,36 +107,6 @@ def test_pretraining_is_scored_with_its_controls_and_lambda_by_word_class(folder
         "lambda, tag word",
         "lambda, function word",
     }
-
-
-class Watcher:
-    """Runs stages like the trainer and notes what moved."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.log = trainer.log
-        self.device = trainer.device
-        self.moved: dict[str, set[str]] = {}
-        self.still: dict[str, set[str]] = {}
-
-    def shared(self, name: str, *identity: object) -> Watcher:
-        return self
-
-    def fit(self, stage: Stage) -> Finished:
-        everything = {**stage.modules, **stage.frozen}
-        before = {name: _copy(module) for name, module in everything.items()}
-        finished = self.trainer.fit(stage)
-        moved, still = self.moved.setdefault(stage.name, set()), set()
-        for owner, module in everything.items():
-            for name, value in module.state_dict().items():
-                same = torch.equal(before[owner][name], value)
-                (still if same else moved).add(f"{owner}.{name}")
-        self.still[stage.name] = still
-        return finished
-
-
-def _copy(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in module.state_dict().items()}
 
 
 def settings(**changes: object) -> Settings:
