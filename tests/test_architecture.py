@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from phosphene.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,6 +34,25 @@ def test_the_arrows_between_the_parts_point_one_way() -> None:
     )
     assert checked.returncode == 0, checked.stdout
     assert "0 broken" in checked.stdout
+
+
+def recipe_of(module: str) -> str | None:
+    """The recipe whose page or part a module is; none of what all recipes share."""
+    return next(
+        (name for name in RECIPES if module.rsplit(".", maxsplit=1)[-1].startswith(name)), None
+    )
+
+
+def test_recipes_do_not_know_each_other() -> None:
+    known = 0
+    for path in sorted((ROOT / "src" / "phosphene" / "recipes").glob("*.py")):
+        own = recipe_of(path.stem)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if own is not None and isinstance(node, ast.ImportFrom) and node.module is not None:
+                other = recipe_of(node.module) if ".recipes." in node.module else None
+                assert other in (None, own), f"{path.name} imports {node.module}"
+                known += other == own
+    assert known >= len(RECIPES), "every page imports its own settings"
 
 
 def imported(*arguments: str) -> set[str]:
