@@ -122,6 +122,9 @@ class Watcher:
     def shared(self, name: str, *identity: object) -> Watcher:
         return self
 
+    def cache(self, name: str, key: str) -> Path | None:
+        return self.trainer.cache(name, key)
+
     def fit(self, stage: Stage) -> Finished:
         everything = {**stage.modules, **stage.frozen}
         before = {name: _copy(module) for name, module in everything.items()}
