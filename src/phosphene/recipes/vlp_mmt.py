@@ -73,7 +73,7 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     """All stages of ``settings.system``."""
     published = read_published(settings)
     teacher = region_teacher(trainer, settings) if settings.sees else None
-    data = load_data(settings, published.wordpiece, teacher, trainer.log)
+    data = load_data(trainer, settings, published.wordpiece, teacher)
     seed_update(settings.seed)
     encoder = first_encoder(settings, data, published)
     heads = pretrain(trainer, settings, data, encoder) if settings.pretrains else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import get_args
 
 from phosphene.core.errors import InputError
@@ -20,7 +19,7 @@ from phosphene.data.translation import Pair, Split, multi30k
 from phosphene.data.wordpiece import WordPiece
 from phosphene.data.world.captions import captions
 from phosphene.data.world.scene import PICTURE_SIZE, Scene
-from phosphene.models.regions import GridTeacher, extract_regions, world_regions
+from phosphene.models.regions import GridTeacher, extract_regions, look_at, world_regions
 from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.visual import VisualTeacher, freeze
 from phosphene.recipes.vlp_mmt_settings import RegionsConfig, Settings
@@ -65,20 +64,23 @@ def grid_network(regions: RegionsConfig) -> TeacherConfig:
 
 
 def load_data(
-    settings: Settings, wordpiece: WordPiece | None, teacher: VisualTeacher | None, log: RunLog
+    trainer: Fitter,
+    settings: Settings,
+    wordpiece: WordPiece | None,
+    teacher: VisualTeacher | None,
 ) -> Data:
     """The corpus with sources in word pieces, and what there is to look at and to pre-train on.
 
     Args:
+        trainer: knows where regions are kept, and logs what is left out.
         settings: of the recipe.
         wordpiece: of published weights; learned from the training sentences if not given.
         teacher: looks at pictures, where regions do not come from a store.
-        log: told how many pairs have nothing to look at, and how many captions were left out.
 
     Raises:
         InputError: data are missing or wrong, or have no tags where tags are asked for.
     """
-    pieces = [] if wordpiece is None else [wordpiece]
+    log, pieces = trainer.log, [] if wordpiece is None else [wordpiece]
 
     def learn(train: Sequence[Pair]) -> Codec:
         if not pieces:
@@ -93,7 +95,7 @@ def load_data(
     scenes = {}
     if settings.data.source == "world" and settings.pretrains:
         scenes = captioned_scenes(settings.data, settings.pretraining.scenes)
-    table = _table(settings, corpus, scenes, teacher, log)
+    table = _table(trainer, settings, corpus, scenes, teacher)
     corpus = _with_regions(settings, corpus, table, pieces[0])
     _note(log, "regions", seen_counts(corpus.train))
     if not settings.pretrains:
@@ -128,11 +130,11 @@ def seen_counts(data: TranslationData) -> dict[str, int]:
 
 
 def _table(
+    trainer: Fitter,
     settings: Settings,
     corpus: Corpus,
     scenes: Mapping[str, Scene],
     teacher: VisualTeacher | None,
-    log: RunLog,
 ) -> RegionTable:
     """Regions of every picture of the corpus and of ``scenes``."""
     plan = settings.regions
@@ -143,8 +145,13 @@ def _table(
             pictures = world_regions(teacher, {**corpus.scene_of(), **scenes})
         case "grid":
             assert isinstance(teacher, GridTeacher)
-            folder = plan.path or Path("runs") / "shared" / f"regions-grid-{plan.side}"
-            pictures = extract_regions(teacher, corpus.photos(), folder, log)
+            folder = plan.path or trainer.cache("regions", f"grid-{plan.side}")
+            if folder is None:
+                photos = corpus.photos()
+                names = [photo.stem for photo in photos]
+                pictures = dict(zip(names, look_at(teacher, photos), strict=True))
+            else:
+                pictures = extract_regions(teacher, corpus.photos(), folder, trainer.log)
         case "store":
             if plan.path is None:
                 raise InputError("regions.path: expected the folder of a store of regions")

@@ -84,7 +84,7 @@ class RegionsConfig(Frozen):
     """``grid``: cells of EfficientNet-Lite0 with ImageNet classes as tags; ``store``: a detector's
     output (the paper: Faster R-CNN on Visual Genome)."""
     path: Path | None = None
-    """The store; of ``grid`` the folder to keep the features in, beside the run if not given."""
+    """The store; of ``grid`` where to keep what was seen, beside the run if not given."""
     side: int = Field(default=112, ge=32)
     """``grid``: pixels of a picture."""
     geometry: Literal[4, 6] = 4
