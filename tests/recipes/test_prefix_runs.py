@@ -139,7 +139,11 @@ def test_stage_two_starts_where_stage_one_ended(tmp_path: Path) -> None:
     warmed, start = (trained.moments[name].state_dict() for name in ("caption", "start"))
     found = trained.model.state_dict()
     assert all(torch.equal(found[name], value) for name, value in warmed.items())
-    assert not any(torch.equal(start[name], value) for name, value in warmed.items())
+    assert not any(
+        torch.equal(start[name], value)
+        for name, value in warmed.items()
+        if name.startswith("mapping.")
+    )
 
 
 def test_masked_sources_keep_language_and_end(tmp_path: Path) -> None:
