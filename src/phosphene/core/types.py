@@ -17,6 +17,7 @@ vocab      entries of the joint vocabulary
 hidden     width of the translator (``d``)
 head       attention heads
 feature    width of a visual feature (2048 for ResNet-50)
+pair       positions of a student that are matched with one of a teacher
 photo      pictures of one batch; at most ``batch``, often fewer
 label      things that may be in a picture, answers, classes
 channel    channels of a feature map; 3 for pixels
@@ -170,6 +171,23 @@ class Batch(_OnDevice):
         )
 
 
+@dataclass(frozen=True)
+class AlignedPositions(_OnDevice):
+    """Which positions of a student stand for which of a teacher, over a batch.
+
+    Both are counted within one kind of position (text, tags or regions), from 0, so that they do
+    not depend on how far the rest of a sequence is padded.
+    """
+
+    example: Int[Tensor, " pair"]
+    """The example of the batch that a pair belongs to."""
+    student: Int[Tensor, " pair"]
+    teacher: Int[Tensor, " pair"]
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+
 Rows = TypeVar("Rows", Tokens, Regions, Vectors)
 
 
@@ -181,6 +199,7 @@ def _take(data: Rows, rows: Int[Tensor, " batch"]) -> Rows:
 
 
 __all__ = [
+    "AlignedPositions",
     "Batch",
     "LabelledPictures",
     "Labels",

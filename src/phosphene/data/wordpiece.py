@@ -161,6 +161,29 @@ class WordPiece:
         """The segmentation: ``['un', '##seen', 'words']``."""
         return self._table.encode(text, add_special_tokens=False).tokens
 
+    def entries(self) -> list[str]:
+        """The vocabulary in the order of its ids."""
+        vocabulary = self._table.get_vocab()
+        return sorted(vocabulary, key=vocabulary.__getitem__)
+
+    def only(self, ids: Sequence[int]) -> WordPiece:
+        """The same tokenizer with some of its entries, numbered anew in the order of ``ids``.
+
+        Raises:
+            ValueError: a special entry is not among them.
+        """
+        entries = self.entries()
+        vocabulary = {entries[index]: new for new, index in enumerate(ids)}
+        table = json.loads(self._table.to_str())
+        table["model"]["vocab"] = vocabulary
+        table["post_processor"] = None
+        table["added_tokens"] = [
+            {**token, "id": vocabulary[token["content"]]}
+            for token in table["added_tokens"]
+            if token["content"] in vocabulary
+        ]
+        return WordPiece(tokenizers.Tokenizer.from_str(json.dumps(table)))
+
 
 class _TokenizerJson(Frozen):
     """What ``tokenizer_config.json`` says about a ``vocab.txt``; other keys are not looked at."""

@@ -1,4 +1,4 @@
-"""How well a model predicts the target words."""
+"""How well a model predicts the target words, or the labels of an example."""
 
 from __future__ import annotations
 
@@ -46,6 +46,29 @@ def log_likelihood(
     return -label_smoothed(logits, gold, 0.0)
 
 
+def single_label(
+    logits: Float[Tensor, "batch label"], labels: Int[Tensor, " batch"]
+) -> Float[Tensor, " batch"]:
+    r"""Negative log-likelihood of the right class, in nats.
+
+    Equation
+        $-\log \mathrm{softmax}(z)_y$; the cross-entropy of eqs. 1, 7 and 9 of the
+        modality-specific distillation paper.
+    Shapes
+        ``[batch, label]``, ``[batch]`` -> ``[batch]``.
+    Relative to the paper
+        As printed.
+    Used by
+        ``modality_kd`` on data with one label per example.
+    Check
+        The right class is three times as likely as the other: -ln 3/4.
+
+        >>> single_label(torch.tensor([[3.0, 1.0]]).log(), torch.tensor([0]))
+        tensor([0.2877])
+    """
+    return F.cross_entropy(logits, labels, reduction="none")
+
+
 def multi_label(
     logits: Float[Tensor, "batch label"], labels: Float[Tensor, "batch label"]
 ) -> Float[Tensor, " batch"]:
@@ -56,9 +79,11 @@ def multi_label(
     Shapes
         two ``[batch, label]`` -> ``[batch]``.
     Relative to the paper
-        not of a paper: it trains the embedded world's teachers.
+        The modality-specific distillation paper prints the cross-entropy of one class for its
+        multi-label data too.
     Used by
-        ``inversion_mmt`` stage 1.
+        ``inversion_mmt`` stage 1 (the embedded world's teachers), ``modality_kd`` on multi-label
+        data.
     Check
         Two undecided labels: 2 ln 2.
 
