@@ -115,6 +115,41 @@ def test_one_snapshot_is_not_averaged(tmp_path: Path) -> None:
     assert open_trainer(tmp_path).fit(basic_stage(model, budget)).selection == "update 5"
 
 
+def test_the_final_weights_are_those_of_the_best_snapshot(tmp_path: Path) -> None:
+    model = tiny()
+    losses = [3.0, float("nan"), 1.0, 1.0, 2.0]
+    seen: list[dict[str, Tensor]] = []
+
+    def watch() -> Mapping[str, float]:
+        seen.append(state(model))
+        return scripted(losses)
+
+    budget = Budget(max_updates=11, evaluate_every_updates=2, select="best")
+    finished = open_trainer(tmp_path).fit(replace(basic_stage(model, budget), evaluate=watch))
+    assert finished.selection == "best of 5 snapshots, update 6"
+    assert same(state(model), seen[2])
+
+
+def test_only_the_best_snapshot_is_kept_on_disk(tmp_path: Path) -> None:
+    losses = [2.0, 1.0, 3.0]
+    folder = tmp_path / "checkpoints" / "translate"
+    on_disk: list[list[str]] = []
+
+    def watch() -> Mapping[str, float]:
+        on_disk.append(sorted(path.name for path in folder.glob("snapshot-*")))
+        return scripted(losses)
+
+    budget = Budget(max_updates=6, evaluate_every_updates=2, select="best")
+    open_trainer(tmp_path).fit(replace(basic_stage(tiny(), budget), evaluate=watch))
+    assert on_disk == [[], ["snapshot-000000002"], ["snapshot-000000004"]]
+
+
+def test_the_best_of_no_evaluation_is_refused(tmp_path: Path) -> None:
+    stage = replace(basic_stage(tiny(), Budget(max_updates=2, select="best")), evaluate=None)
+    with pytest.raises(ValueError, match="no snapshot is the best"):
+        open_trainer(tmp_path).fit(stage)
+
+
 def test_a_finished_stage_is_loaded_and_not_run(tmp_path: Path) -> None:
     model, budget = tiny(), Budget(max_updates=6)
     finished = open_trainer(tmp_path).fit(basic_stage(model, budget))

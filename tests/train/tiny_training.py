@@ -110,7 +110,8 @@ def resumable_run(folder: Path) -> None:
         max_updates=40, evaluate_every_updates=20, average_last=2, checkpoint_seconds=0.05
     )
     first = translator(dropout=0.2, generator=False)
-    trainer.fit(basic_stage(first, budget, "warm-up"))
+    best = budget.model_copy(update={"evaluate_every_updates": 8, "select": "best"})
+    trainer.fit(basic_stage(first, best, "warm-up"))
     model = translator(dropout=0.2, generator=True)
     model.embedding.load_state_dict(first.embedding.state_dict())
     longer = budget.model_copy(update={"max_updates": 200, "average_last": 4})

@@ -188,6 +188,33 @@ class AlignedPositions(_OnDevice):
         return len(self.example)
 
 
+@dataclass(frozen=True)
+class Masked(_OnDevice):
+    """Tokens some of which a model does not see and has to find."""
+
+    tokens: Tokens
+    """What is shown, [MASK] in it."""
+    gold: Int[Tensor, "batch length"]
+    """What stood there."""
+    chosen: Bool[Tensor, "batch length"]
+    """Which positions are to be found."""
+
+
+@dataclass(frozen=True)
+class MaskedPairs(_OnDevice):
+    """Sentences with pictures, their own or somebody else's, and masked words."""
+
+    batch: Batch
+    """What the model sees: the tokens of ``text`` are its source, those of ``tags`` its tags."""
+    matched: Bool[Tensor, " batch"]
+    """Whether the picture is the sentence's own."""
+    text: Masked
+    tags: Masked
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
 Rows = TypeVar("Rows", Tokens, Regions, Vectors)
 
 
@@ -203,6 +230,8 @@ __all__ = [
     "Batch",
     "LabelledPictures",
     "Labels",
+    "Masked",
+    "MaskedPairs",
     "Modality",
     "Pixels",
     "Regions",

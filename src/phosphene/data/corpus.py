@@ -24,8 +24,9 @@ from phosphene.data.dataset import (
     TranslationData,
     encode,
 )
+from phosphene.data.image import Progress
 from phosphene.data.regions import RegionTable
-from phosphene.data.text import Tokenizer
+from phosphene.data.text import EOS_ID, Tokenizer
 from phosphene.data.translation import Pair, jsonl, multi30k
 from phosphene.data.world.captions import caption
 from phosphene.data.world.draw import draw
@@ -44,6 +45,8 @@ class CorpusConfig(Frozen):
     """Byte-pair merges, learned on both sides of the training text."""
     text: Literal["tok", "raw"] = "tok"
     """Multi30K: the tokenised, lower-cased text of the papers, or the original."""
+    raw_source: bool = False
+    """Multi30K: the source as the original text whatever ``text`` says, for word pieces."""
     tests: tuple[str, ...] = Field(
         default=("test_2016_flickr", "test_2017_flickr", "test_2017_mscoco"), min_length=1
     )
@@ -61,10 +64,25 @@ class CorpusConfig(Frozen):
 
 
 @dataclass(frozen=True)
+class Codec:
+    """How sentences become ids, and ids translations."""
+
+    tokenizer: Tokenizer
+    """Of the target, and of the source where nothing else is said."""
+    encode_source: Encode | None = None
+    source_end: tuple[int, ...] = (EOS_ID,)
+
+
+LearnCodec = Callable[[Sequence[Pair]], Codec]
+"""Makes one from the training pairs."""
+
+
+@dataclass(frozen=True)
 class Corpus:
     """A tokenizer and the encoded splits."""
 
     tokenizer: Tokenizer
+    """Of the target."""
     train: TranslationData
     validation: TranslationData
     tests: Mapping[str, TranslationData]
@@ -133,38 +151,70 @@ class Corpus:
         )
 
 
-def load_corpus(config: CorpusConfig, picture_side: int = 0, log: RunLog | None = None) -> Corpus:
+def load_corpus(
+    config: CorpusConfig,
+    picture_side: int = 0,
+    log: RunLog | None = None,
+    learn: LearnCodec | None = None,
+) -> Corpus:
     """Read or draw the data; pictures as squares of ``picture_side`` pixels (0: none).
+
+    Args:
+        config: which data.
+        picture_side: height and width of the pictures, 0 for none.
+        log: shows progress.
+        learn: makes the vocabulary; one joint byte-pair encoding if not given.
 
     Raises:
         InputError: a file is missing or wrong; the message names it and the line.
     """
+    learn = learn or (lambda pairs: _joint(pairs, config.merges))
     if config.source == "world":
-        return _world(config, picture_side)
+        return _world(config, picture_side, learn)
     train, validation, tests = _pairs(config)
-    tokenizer = Tokenizer.learn(
-        [*(pair.source for pair in train), *(pair.target for pair in train)], config.merges
-    )
+    codec = learn(train)
 
     def encoded(pairs: list[Pair]) -> TranslationData:
         photos = sum(pair.image is not None for pair in pairs) if picture_side else 0
         if log is None or not photos:
-            return encode(pairs, tokenizer, picture_side)
+            return _encoded(pairs, codec, picture_side)
         with log.progress("reading photos", photos) as advance:
-            return encode(pairs, tokenizer, picture_side, lambda done, total: advance(done))
+            return _encoded(pairs, codec, picture_side, lambda done, total: advance(done))
 
     return Corpus(
-        tokenizer,
+        codec.tokenizer,
         encoded(train),
         encoded(validation),
         {name: encoded(pairs) for name, pairs in tests.items()},
     )
 
 
+def _joint(pairs: Sequence[Pair], merges: int) -> Codec:
+    """One byte-pair encoding for both sides."""
+    text = [*(pair.source for pair in pairs), *(pair.target for pair in pairs)]
+    return Codec(Tokenizer.learn(text, merges))
+
+
+def _encoded(
+    pairs: Sequence[Pair], codec: Codec, picture_side: int = 0, progress: Progress | None = None
+) -> TranslationData:
+    data = encode(pairs, codec.tokenizer, picture_side, progress)
+    if codec.encode_source is None:
+        return data
+    return data.with_sources(codec.encode_source, codec.source_end)
+
+
 def labelled_scenes(count: int, splits: Sequence[str], seed: int) -> LabelledScenes:
     """Pictures for training a visual teacher; no translator is trained or tested on them."""
     scenes = _scenes(World(seed), splits, count, Part.TEACHER)
     return LabelledScenes(_draw(scenes), visual_labels(scenes))
+
+
+def captioned_scenes(config: CorpusConfig, count: int) -> dict[str, Scene]:
+    """World: scenes with captions and no translation, by name; no split has one of them."""
+    targets = tuple(language for language in config.languages if language != "en")
+    scenes = _scenes(World(config.world_seed, targets), config.tests, count, Part.CAPTIONED)
+    return {f"captioned:{number}": scene for number, scene in enumerate(scenes, start=1)}
 
 
 def data_root() -> Path:
@@ -186,7 +236,13 @@ def _pairs(config: CorpusConfig) -> tuple[list[Pair], list[Pair], dict[str, list
         root = data_root()
 
         def split(name: str) -> list[Pair]:
-            return multi30k(root, name, config.languages, config.text)
+            pairs = multi30k(root, name, config.languages, config.text)
+            if not config.raw_source:
+                return pairs
+            original = multi30k(root, name, config.languages, "raw")
+            return [
+                replace(pair, source=raw.source) for pair, raw in zip(pairs, original, strict=True)
+            ]
 
         return split("train"), split("val"), {name: split(name) for name in config.tests}
     if config.train_file is None or config.validation_file is None:
@@ -195,20 +251,17 @@ def _pairs(config: CorpusConfig) -> tuple[list[Pair], list[Pair], dict[str, list
     return jsonl(config.train_file), jsonl(config.validation_file), tests
 
 
-def _world(config: CorpusConfig, picture_side: int) -> Corpus:
+def _world(config: CorpusConfig, picture_side: int, learn: LearnCodec) -> Corpus:
     _check_world(config, picture_side)
     targets = tuple(language for language in config.languages if language != "en")
     world = World(config.world_seed, targets)
     train = _scenes(world, config.tests, config.train_scenes, Part.TRAIN)
     validation = _scenes(world, config.tests, config.test_scenes, Part.VALID)
     tests = {name: _scenes(world, [name], config.test_scenes, Part.TEST) for name in config.tests}
-    pairs = _captions(train, config.languages, "train")
-    tokenizer = Tokenizer.learn(
-        [*(pair.source for pair in pairs), *(pair.target for pair in pairs)], config.merges
-    )
+    codec = learn(_captions(train, config.languages, "train"))
 
     def encoded(scenes: tuple[Scene, ...], name: str) -> TranslationData:
-        data = encode(_captions(scenes, config.languages, name), tokenizer)
+        data = _encoded(_captions(scenes, config.languages, name), codec)
         pictures = _draw(scenes) if picture_side else None
         return replace(
             data,
@@ -218,7 +271,7 @@ def _world(config: CorpusConfig, picture_side: int) -> Corpus:
         )
 
     return Corpus(
-        tokenizer,
+        codec.tokenizer,
         encoded(train, "train"),
         encoded(validation, "validation"),
         {name: encoded(scenes, name) for name, scenes in tests.items()},

@@ -17,7 +17,7 @@ from phosphene.core.types import Batch, LabelledPictures, Pixels, Regions, Token
 from phosphene.data.image import Progress, load_rgb, to_tensor
 from phosphene.data.loader import Indices, Position, TokenBatches, collate, shard
 from phosphene.data.regions import RegionTable
-from phosphene.data.text import PAD_ID, Tokenizer
+from phosphene.data.text import EOS_ID, PAD_ID, Tokenizer
 from phosphene.data.translation import Pair
 
 NO_PICTURE = -1
@@ -45,6 +45,8 @@ class TranslationData:
     picture_names: tuple[str, ...] = ()
     regions: RegionTable | None = None
     tags: list[list[int]] | None = None
+    source_end: tuple[int, ...] = (EOS_ID,)
+    """What a source ends with in a batch; nothing where the encoder adds its own specials."""
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -71,6 +73,7 @@ class TranslationData:
             pixels=pixels,
             regions=self._regions(indices),
             tags=self._tags(indices),
+            source_end=self.source_end,
         )
 
     def rows_with_picture(self, indices: Indices) -> Indices:
@@ -80,6 +83,11 @@ class TranslationData:
     def with_features(self, features: Float[Tensor, "picture region feature"]) -> TranslationData:
         """The same data with a teacher's regions."""
         return replace(self, features=features)
+
+    def with_sources(self, encode: Encode, end: tuple[int, ...]) -> TranslationData:
+        """The same data with sources in other ids."""
+        sources = encode([pair.source for pair in self.pairs])
+        return replace(self, sources=sources, source_end=end)
 
     def with_regions(self, table: RegionTable, encode: Encode) -> TranslationData:
         """The same data with a detector's regions, and its tags as the ids of a text.

@@ -127,20 +127,22 @@ def collate(
     pixels: Pixels | None = None,
     regions: Regions | None = None,
     tags: Tokens | None = None,
+    source_end: Sequence[int] = (EOS_ID,),
 ) -> Batch:
     """Put examples side by side.
 
     Args:
         ids: names of the examples, ``batch`` of them.
-        sources: ids of the source sentences without specials; EOS is added.
+        sources: ids of the source sentences without specials; ``source_end`` is added.
         targets: the same for the target sentences; BOS and EOS are added.
         pixels: pictures of some rows.
         regions: visual features of the rows.
         tags: what is in the pictures of the rows.
+        source_end: nothing for encoders that add their own specials.
     """
     if len(sources) != len(ids) or (targets is not None and len(targets) != len(ids)):
         raise ValueError("every example needs one id, one source and one target")
-    source = Tokens.pad([[*sentence, EOS_ID] for sentence in sources], PAD_ID)
+    source = Tokens.pad([[*sentence, *source_end] for sentence in sources], PAD_ID)
     target = None
     if targets is not None:
         target = Tokens.pad([[BOS_ID, *sentence, EOS_ID] for sentence in targets], PAD_ID)

@@ -89,13 +89,10 @@ def save_translator(
     vision: Vision | None = None,
 ) -> None:
     """Write a model folder, each file all or nothing; ``config.json`` is the last."""
-    write_atomically(folder / "model.safetensors", _weights(model))
+    write_atomically(folder / "model.safetensors", weight_bytes(model))
     tokenizer.save(folder / "tokenizer.json")
     if vision is not None:
-        if is_trained_here(vision.config):
-            write_atomically(folder / "vision.safetensors", _weights(vision.network))
-        record = {"categories": vision.categories, **vision.config.model_dump(mode="json")}
-        write_atomically(folder / "vision.json", _json(record))
+        save_vision(folder, vision)
     write_atomically(
         folder / "config.json", _json({"kind": "translator", **config.model_dump(mode="json")})
     )
@@ -107,7 +104,7 @@ def model_kind(folder: Path) -> str:
     Raises:
         InputError: this is no model folder.
     """
-    kind = _record(folder / "config.json").get("kind")
+    kind = read_record(folder / "config.json").get("kind")
     if not isinstance(kind, str):
         raise InputError(f"{folder / 'config.json'}: not a model configuration (no kind)")
     return kind
@@ -124,25 +121,41 @@ def load_translator(folder: Path) -> TranslatorFolder:
             raise InputError(f"{folder}: no {name}; expected the model folder of a finished run")
     if model_kind(folder) != "translator":
         raise InputError(f"{folder / 'config.json'}: this is not a translator")
-    record = {key: value for key, value in _record(folder / "config.json").items() if key != "kind"}
+    record = {
+        key: value for key, value in read_record(folder / "config.json").items() if key != "kind"
+    }
     try:
         config = TranslatorConfig.model_validate(record)
         model = build(config)
     except ValueError as error:
         raise InputError(f"{folder / 'config.json'}: not a model configuration") from error
-    _load_weights(model, folder / "model.safetensors")
+    load_folder_weights(model, folder / "model.safetensors")
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     if len(tokenizer) != config.vocab:
         raise InputError(
             f"{folder / 'tokenizer.json'}: {len(tokenizer)} entries, "
             f"expected {config.vocab} as config.json says"
         )
-    vision = _load_vision(folder) if (folder / "vision.json").is_file() else None
-    return TranslatorFolder(model.eval(), config, tokenizer, vision)
+    return TranslatorFolder(model.eval(), config, tokenizer, load_vision(folder))
 
 
-def _load_vision(folder: Path) -> Vision:
-    record = _record(folder / "vision.json")
+def save_vision(folder: Path, vision: Vision) -> None:
+    """Write the network that looks at pictures; published weights stay where they are."""
+    if is_trained_here(vision.config):
+        write_atomically(folder / "vision.safetensors", weight_bytes(vision.network))
+    record = {"categories": vision.categories, **vision.config.model_dump(mode="json")}
+    write_atomically(folder / "vision.json", _json(record))
+
+
+def load_vision(folder: Path) -> Vision | None:
+    """The network that looks at pictures, where the folder has one.
+
+    Raises:
+        InputError: what is there is damaged.
+    """
+    if not (folder / "vision.json").is_file():
+        return None
+    record = read_record(folder / "vision.json")
     categories = record.pop("categories", None)
     try:
         config = TeacherConfig.model_validate(record)
@@ -152,7 +165,7 @@ def _load_vision(folder: Path) -> Vision:
         raise InputError(f"{folder / 'vision.json'}: expected the number of categories")
     network = build_teacher(config, categories)
     if is_trained_here(config):
-        _load_weights(network, folder / "vision.safetensors")
+        load_folder_weights(network, folder / "vision.safetensors")
     return Vision(config, freeze(network))
 
 
@@ -173,7 +186,12 @@ def _json(record: dict[str, Any]) -> bytes:
     return json.dumps(record, indent=1).encode()
 
 
-def _record(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
+    """A JSON object of a model folder.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
     if not path.is_file():
         raise InputError(
             f"{path.parent}: no {path.name}; expected the model folder of a finished run"
@@ -187,11 +205,17 @@ def _record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _weights(model: nn.Module) -> bytes:
+def weight_bytes(model: nn.Module) -> bytes:
+    """The weights of ``model`` as a safetensors file."""
     return save({name: value.cpu().contiguous() for name, value in model.state_dict().items()})
 
 
-def _load_weights(model: nn.Module, path: Path) -> None:
+def load_folder_weights(model: nn.Module, path: Path) -> None:
+    """Load the weights of a model folder.
+
+    Raises:
+        InputError: they are missing, damaged or of another network.
+    """
     try:
         model.load_state_dict(load(path.read_bytes()))
     except (OSError, RuntimeError, SafetensorError) as error:

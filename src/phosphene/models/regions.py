@@ -93,11 +93,32 @@ def extract_regions(
         with log.progress("looking at photos", len(paths), done) as advance:
             for first in range(0, len(missing), _PHOTOS_AT_ONCE):
                 part = missing[first : first + _PHOTOS_AT_ONCE]
-                pixels = to_tensor(np.stack([load_rgb(paths[name], side) for name in part]))
-                for name, found in zip(part, _grids(teacher, pixels, names, rule), strict=True):
+                grids = look_at(teacher, [paths[name] for name in part], rule, names)
+                for name, found in zip(part, grids, strict=True):
                     writer.add(name, found.arrays())
                 advance(done + first + len(part))
     return StoredRegions(folder, producer)
+
+
+def look_at(
+    teacher: GridTeacher,
+    photos: Sequence[Path],
+    rule: TagRule | None = None,
+    classes: Sequence[str] | None = None,
+) -> list[PictureRegions]:
+    """The grids of a few photos, not stored.
+
+    Raises:
+        InputError: a photo is missing or damaged.
+    """
+    names = imagenet_classes() if classes is None else classes
+    side = teacher.picture.height
+    found: list[PictureRegions] = []
+    for first in range(0, len(photos), _PHOTOS_AT_ONCE):
+        part = photos[first : first + _PHOTOS_AT_ONCE]
+        pixels = to_tensor(np.stack([load_rgb(photo, side) for photo in part]))
+        found += _grids(teacher, pixels, names, rule or TagRule())
+    return found
 
 
 def vote(
@@ -198,6 +219,7 @@ __all__ = [
     "cell_boxes",
     "crops",
     "extract_regions",
+    "look_at",
     "vote",
     "world_regions",
 ]

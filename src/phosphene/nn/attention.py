@@ -76,7 +76,16 @@ class MultiHeadAttention(nn.Module):
         memory: KeysValues,
         mask: Mask | None = None,
     ) -> Float[Tensor, "batch query hidden"]:
-        """What projected ``memory`` answers to projected ``queries``.
+        """What projected ``memory`` answers to projected ``queries``."""
+        return self.output(self.context(queries, memory, mask))
+
+    def context(
+        self,
+        queries: Float[Tensor, "batch query hidden"],
+        memory: KeysValues,
+        mask: Mask | None = None,
+    ) -> Float[Tensor, "batch query hidden"]:
+        """The heads' weighted values side by side, before the output projection.
 
         With an additive mask the products are written out. For the few queries of a decoding step
         that takes half of the time of the fused kernel, which is made for long sequences.
@@ -91,7 +100,7 @@ class MultiHeadAttention(nn.Module):
             context = F.scaled_dot_product_attention(
                 split, memory.keys, memory.values, attn_mask=mask
             )
-        return self.output(context.transpose(1, 2).flatten(2))
+        return context.transpose(1, 2).flatten(2)
 
     def forward(
         self,

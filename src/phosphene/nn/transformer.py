@@ -19,12 +19,12 @@ class Memory:
     """What a decoder attends to.
 
     ``states`` are the rows of the encoder; ``regions``, where a model keeps them apart, are the
-    visual rows of a doubly-attentive decoder.
+    visual rows of a doubly-attentive decoder, or those of a second encoder in its own width.
     """
 
     states: Float[Tensor, "batch memory hidden"]
     mask: Bool[Tensor, "batch memory"]
-    regions: Float[Tensor, "batch region hidden"] | None = None
+    regions: Float[Tensor, "batch region feature"] | None = None
     regions_mask: Bool[Tensor, "batch region"] | None = None
 
 
@@ -172,10 +172,22 @@ class DecoderLayer(nn.Module):
         memory: Memory,
     ) -> Float[Tensor, "batch target hidden"]:
         """Update the target ``rows`` from those before them and from ``memory``."""
+        return self.look_up(self.look_back(rows, causal), self.project(memory))
+
+    def look_back(
+        self,
+        rows: Float[Tensor, "batch target hidden"],
+        causal: Bool[Tensor, "1 1 target target"],
+    ) -> Float[Tensor, "batch target hidden"]:
+        """Update ``rows`` from those before them."""
         normal = self.self_attention_norm(rows)
-        rows = rows + self.dropout(self.self_attention(normal, normal, causal))
-        normal = self.cross_attention_norm(rows)
-        rows = rows + self.dropout(self.cross(normal, self.project(memory)))
+        return rows + self.dropout(self.self_attention(normal, normal, causal))
+
+    def look_up(
+        self, rows: Float[Tensor, "batch target hidden"], memory: ProjectedMemory
+    ) -> Float[Tensor, "batch target hidden"]:
+        """Update ``rows`` from ``memory``, then feed forward."""
+        rows = rows + self.dropout(self.cross(self.cross_attention_norm(rows), memory))
         return rows + self.dropout(self.feed_forward(self.feed_forward_norm(rows)))
 
     def project(self, memory: Memory) -> ProjectedMemory:
@@ -203,8 +215,13 @@ class Decoder(nn.Module):
         self, rows: Float[Tensor, "batch target hidden"], memory: Memory
     ) -> Float[Tensor, "batch target hidden"]:
         """All target positions at once; each sees only itself and those before it."""
-        length = rows.shape[1]
-        causal = torch.ones(length, length, dtype=torch.bool, device=rows.device).tril()
+        mask = causal(rows)
         for layer in self.layers:
-            rows = layer(rows, causal[None, None], memory)
+            rows = layer(rows, mask, memory)
         return self.norm(rows)
+
+
+def causal(rows: Float[Tensor, "batch target hidden"]) -> Bool[Tensor, "1 1 target target"]:
+    """Each position sees itself and those before it."""
+    length = rows.shape[1]
+    return torch.ones(length, length, dtype=torch.bool, device=rows.device).tril()[None, None]

@@ -31,9 +31,9 @@ import torch
 from torch import nn
 
 from phosphene.core.runtime import seed_update
-from phosphene.core.types import Batch, LabelledPictures
-from phosphene.data.corpus import labelled_scenes, load_corpus
-from phosphene.data.dataset import PictureBatches, TrainingBatches
+from phosphene.core.types import Batch
+from phosphene.data.corpus import load_corpus
+from phosphene.data.dataset import TrainingBatches
 from phosphene.evaluate.translator import validation_loss
 from phosphene.models.teachers import build_teacher, is_trained_here, picture_features
 from phosphene.models.translator import TranslatorTrace, build, gold
@@ -42,12 +42,13 @@ from phosphene.nn.generator import masked_mean
 from phosphene.nn.pyramid import InvertedPyramid
 from phosphene.nn.visual import VisualTeacher, freeze
 from phosphene.objectives.inversion import GRANULARITIES, image_space, inter_modal, intra_modal
-from phosphene.objectives.likelihood import label_smoothed, multi_label
+from phosphene.objectives.likelihood import label_smoothed
 from phosphene.objectives.relation import imagination
 from phosphene.objectives.released import RELEASED_DISTANCES
 from phosphene.objectives.representation import DISTANCES
 from phosphene.recipes.inversion_mmt_results import Trained, evaluate, export
 from phosphene.recipes.inversion_mmt_settings import Settings, translator_config
+from phosphene.recipes.world_teacher import train_world_teacher
 from phosphene.train.stage import Fitter, Stage
 from phosphene.weighting.direct import Term, example_mean, spread_over, token_mean, withheld
 
@@ -109,26 +110,9 @@ def train_teacher(trainer: Fitter, settings: Settings) -> VisualTeacher:
     """Stage 1: a frozen teacher, trained on the labels of scenes where it is one of the world's."""
     if not is_trained_here(settings.teacher):
         return freeze(build_teacher(settings.teacher)).to(trainer.device)
-    plan, data = settings.teacher_training, settings.data
-    scenes = labelled_scenes(plan.scenes, data.tests, data.world_seed)
-    seed_update(settings.seed)
-    teacher = build_teacher(settings.teacher, scenes.labels.shape[1])
-
-    def loss(batch: LabelledPictures) -> Terms:
-        losses = multi_label(teacher(batch.pixels).logits, batch.labels)
-        return {"labels": example_mean(losses)}
-
-    trainer.shared("teacher", settings.teacher, plan, data, settings.seed).fit(
-        Stage(
-            name="teacher",
-            modules={"teacher": teacher},
-            batches=PictureBatches(scenes, plan.pictures_per_update, settings.seed),
-            loss=loss,
-            budget=plan.budget,
-            optim=plan.optim,
-        )
+    return train_world_teacher(
+        trainer, settings.teacher, settings.teacher_training, settings.data, settings.seed
     )
-    return freeze(teacher)
 
 
 def inversion(

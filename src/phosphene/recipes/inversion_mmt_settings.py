@@ -13,6 +13,7 @@ from phosphene.models.search import SearchConfig
 from phosphene.models.teachers import TeacherConfig
 from phosphene.models.translator import Fusion, GeneratorConfig, TranslatorConfig
 from phosphene.nn.visual import VisualTeacher
+from phosphene.recipes.world_teacher import TeacherTraining
 from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget
 
@@ -61,15 +62,6 @@ class DistillationConfig(Frozen):
     def is_on(self) -> bool:
         """Whether anything is distilled."""
         return self.inter_modal + self.intra_modal + self.image_space > 0
-
-
-class TeacherTraining(Frozen):
-    """How the embedded world's teacher learns the labels of scenes (not used elsewhere)."""
-
-    scenes: int = Field(default=6000, ge=2)
-    pictures_per_update: int = Field(default=64, ge=2)
-    budget: Budget = Budget(max_updates=300, average_last=1)
-    optim: OptimConfig = OptimConfig(learning_rate=0.003, warmup_updates=30, schedule="cosine")
 
 
 class ImaginationConfig(Frozen):

@@ -12,11 +12,16 @@ from phosphene.models.folder import load_translator, model_kind
 from phosphene.models.pipeline import Pipeline
 from phosphene.models.search import SearchConfig
 from phosphene.models.search import translate as search
+from phosphene.models.vlfolder import KIND as VL_TRANSLATOR
+from phosphene.models.vlfolder import load_vl_translator
 
 _CHARACTERS = 16_384
 """Padded source characters of one batch, at the least some thousand tokens."""
 
-LOADERS: dict[str, Callable[[Path], Pipeline]] = {"translator": load_translator}
+LOADERS: dict[str, Callable[[Path], Pipeline]] = {
+    "translator": load_translator,
+    VL_TRANSLATOR: load_vl_translator,
+}
 """How to load each kind of model folder."""
 
 

@@ -128,6 +128,38 @@ def load_modules(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]
             raise InputError(f"weights do not fit '{name}': {error}".splitlines()[0]) from error
 
 
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's state as ``optimizer/PARAMETER/NAME`` -> tensor on the CPU."""
+    return {
+        f"optimizer/{index}/{name}": value.cpu()
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The reverse of :func:`optimizer_tensors`; other tensors are passed over.
+
+    Raises:
+        InputError: there are more parameters than the optimiser has.
+    """
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer/"):
+            _, index, name = key.split("/")
+            state.setdefault(int(index), {})[name] = value
+    parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
+    if len(state) > len(parameters):
+        raise InputError("the checkpoint's optimiser does not fit this stage")
+    for place, own in state.items():
+        like = parameters[place]
+        for name, value in own.items():
+            if value.shape == like.shape:  # in the memory format of its parameter
+                own[name] = torch.empty_like(like, requires_grad=False).copy_(value)
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
 def average(checkpoints: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """The mean of several weights (in float64); integer tensors are taken from the last."""
     last = checkpoints[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -40,8 +40,11 @@ class Budget(Frozen):
     """Stop after so many evaluations without a better validation loss; 0 never stops early."""
     evaluate_every_updates: int = Field(default=0, ge=0)
     """Updates between evaluations (and weight snapshots); 0 is one epoch."""
+    select: Literal["average", "best"] = "average"
+    """The stage ends with the mean of its last snapshots, or with the one of the lowest validation
+    loss."""
     average_last: int = Field(default=10, ge=1)
-    """The stage ends with the mean of its last so many snapshots."""
+    """``average``: the mean of so many snapshots."""
     checkpoint_seconds: float = 120.0
     """At most this much work is lost when a run is killed."""
 
@@ -63,7 +66,8 @@ class Stage:
     optim: OptimConfig
     frozen: Mapping[str, nn.Module] = field(default_factory=dict)
     evaluate: Callable[[], Mapping[str, float]] | None = None
-    """Validation values by name; the one called ``loss`` decides about early stopping."""
+    """Validation values by name; the one called ``loss`` decides about early stopping and which
+    snapshot is the best."""
     watch: nn.Module | None = None
     """A module for which each term's share of the gradient norm is logged."""
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from phosphene.core.config import Frozen, settings_hash
-from phosphene.core.errors import InputError
 from phosphene.core.files import alone_in
 from phosphene.core.runlog import Advance, RunLog
 from phosphene.core.runtime import Runtime, seed_update
@@ -24,7 +23,9 @@ from phosphene.train.checkpoint import (
     average,
     latest_checkpoint,
     load_modules,
+    load_optimizer,
     module_tensors,
+    optimizer_tensors,
     read_checkpoint,
     write_checkpoint,
 )
@@ -40,6 +41,8 @@ class Progress:
     update: int = 0
     position: Position = field(default_factory=Position)
     best_loss: float = float("inf")
+    best_update: int = 0
+    """The snapshot with that loss; 0 before there is one."""
     evaluations_since_best: int = 0
     snapshots: list[int] = field(default_factory=list)
     seconds: float = 0.0
@@ -99,7 +102,7 @@ class Trainer:
         A stage that was finished before is loaded, not run.
         """
         folder = self.folder / "checkpoints" / stage.name
-        _check_frozen(stage)
+        _check(stage)
         for module in stage.modules.values():
             module.to(self.runtime.device)
         with alone_in(self.folder, wait=self.log.say) if self.runtime.is_main else nullcontext():
@@ -198,12 +201,13 @@ class Trainer:
         shown = " ".join(f"{name} {value:.3f}" for name, value in values.items())
         self.log.say(f"{stage.name} update {progress.update} {shown}")
         if self.runtime.is_main:
-            kept = progress.snapshots[-stage.budget.average_last :]
-            write_checkpoint(
-                _snapshot_folder(folder, progress.update),
-                Checkpoint(module_tensors(stage.modules), {"update": progress.update}),
-            )
-            for update in progress.snapshots[: -len(kept)]:
+            kept = _selected(stage, progress)
+            if progress.update in kept:
+                write_checkpoint(
+                    _snapshot_folder(folder, progress.update),
+                    Checkpoint(module_tensors(stage.modules), {"update": progress.update}),
+                )
+            for update in set(progress.snapshots) - set(kept):
                 _remove(_snapshot_folder(folder, update))
 
     def _save(
@@ -219,7 +223,7 @@ class Trainer:
         """
         if not self.runtime.is_main:
             return
-        tensors = module_tensors(stage.modules) | _optimizer_tensors(optimizer)
+        tensors = module_tensors(stage.modules) | optimizer_tensors(optimizer)
         write_checkpoint(
             _resume_folder(folder, progress.update), Checkpoint(tensors, progress.record())
         )
@@ -231,7 +235,7 @@ class Trainer:
         progress = Progress()
         if checkpoint is not None:
             load_modules(stage.modules, checkpoint.tensors)
-            _load_optimizer(optimizer, checkpoint.tensors)
+            load_optimizer(optimizer, checkpoint.tensors)
             progress = Progress.restore(checkpoint.state)
             self.log.say(f"{stage.name}: resumed at update {progress.update}")
         if self.runtime.is_main:
@@ -262,16 +266,26 @@ class Trainer:
 
 
 def _write_final(stage: Stage, progress: Progress, folder: Path) -> None:
-    """Write the stage's final weights: the average of its last snapshots."""
-    kept = progress.snapshots[-stage.budget.average_last :]
+    """Write the stage's final weights: the mean of its selected snapshots."""
+    kept = _selected(stage, progress)
     tensors = module_tensors(stage.modules)
     selection = f"update {progress.update}"
-    if len(kept) > 1:
+    best = stage.budget.select == "best"
+    if (best and kept) or len(kept) > 1:
         snapshots = [read_checkpoint(_snapshot_folder(folder, update)) for update in kept]
         tensors = average([snapshot.tensors for snapshot in snapshots])
         selection = f"mean of {len(kept)} snapshots, updates {kept[0]} to {kept[-1]}"
+        if best:
+            selection = f"best of {len(progress.snapshots)} snapshots, update {kept[0]}"
     finished = Finished(progress.update, round(progress.seconds, 1), selection)
     write_checkpoint(folder / "final", Checkpoint(tensors, vars(finished)))
+
+
+def _selected(stage: Stage, progress: Progress) -> list[int]:
+    """The snapshots that the final weights would be made of if the stage ended now."""
+    if stage.budget.select == "best":
+        return [progress.best_update] if progress.best_update else []
+    return progress.snapshots[-stage.budget.average_last :]
 
 
 def _judge(progress: Progress, values: Mapping[str, float]) -> None:
@@ -280,11 +294,14 @@ def _judge(progress: Progress, values: Mapping[str, float]) -> None:
         return
     if values["loss"] < progress.best_loss:
         progress.best_loss, progress.evaluations_since_best = values["loss"], 0
+        progress.best_update = progress.update
     else:
         progress.evaluations_since_best += 1
 
 
-def _check_frozen(stage: Stage) -> None:
+def _check(stage: Stage) -> None:
+    if stage.budget.select == "best" and stage.evaluate is None:
+        raise ValueError(f"stage '{stage.name}': without an evaluation no snapshot is the best")
     for name, module in stage.frozen.items():
         trainable = any(parameter.requires_grad for parameter in module.parameters())
         if trainable or any(part.training for part in module.modules()):
@@ -331,29 +348,3 @@ def _remove(folder: Path) -> None:
         path.unlink()
     if folder.exists():
         folder.rmdir()
-
-
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    return {
-        f"optimizer/{index}/{name}": value.cpu()
-        for index, state in optimizer.state_dict()["state"].items()
-        for name, value in state.items()
-    }
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer/"):
-            _, index, name = key.split("/")
-            state.setdefault(int(index), {})[name] = value
-    parameters: list[Tensor] = [p for group in optimizer.param_groups for p in group["params"]]
-    if len(state) > len(parameters):
-        raise InputError("the checkpoint's optimiser does not fit this stage")
-    for place, own in state.items():
-        like = parameters[place]
-        for name, value in own.items():
-            if value.shape == like.shape:  # in the memory format of its parameter
-                own[name] = torch.empty_like(like, requires_grad=False).copy_(value)
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})

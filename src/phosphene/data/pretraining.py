@@ -1,0 +1,185 @@
+"""Batches of vision-language pre-training: masked words, and pictures that may be the wrong ones.
+
+Source: Kong and Fan, section 3.2. What is masked and which pictures are exchanged is a function of
+the seed, the epoch and the example, so a run that was killed goes on exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+
+from phosphene.core.config import Frozen
+from phosphene.core.types import Batch, Masked, MaskedPairs, Tokens
+from phosphene.data.loader import Indices, Position, TokenBatches, shard
+from phosphene.data.regions import RegionTable
+from phosphene.data.wordpiece import WordPiece
+
+_SPECIALS_OF_A_ROW = 3
+"""[CLS] and two [SEP]."""
+
+
+class MaskingConfig(Frozen):
+    """The two tasks; the defaults are the paper's or, where it says nothing, the usual reading."""
+
+    probability: float = Field(default=0.15, gt=0, lt=1)
+    """Of a text token to be masked; the paper's is 15 %."""
+    random_share: float = Field(default=0.0, ge=0, le=1)
+    """Of the masked tokens, those that become a random word; BERT 10 %, the paper none."""
+    kept_share: float = Field(default=0.0, ge=0, le=1)
+    """Of the masked tokens, those that stay; BERT 10 %, the paper none."""
+    mask_tags: bool = False
+    """The paper masks "input text tokens"."""
+    mask_mismatched: bool = False
+    """Also mask where the picture is the wrong one, which cannot help to find the word."""
+    mismatched: float = Field(default=0.5, ge=0, lt=1)
+    """Share of examples with a random picture; the paper's is 50 %."""
+    hide_tags: float = Field(default=0.0, ge=0, le=1)
+    """Share of examples whose tags are left out, so that regions have to be looked at; the paper
+    leaves out none."""
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> MaskingConfig:
+        if self.random_share + self.kept_share > 1:
+            raise ValueError("random_share and kept_share are more than all masked tokens")
+        return self
+
+
+@dataclass(frozen=True)
+class PicturedTexts:
+    """Encoded sentences, each with the name of its picture, and the pictures' regions."""
+
+    ids: tuple[str, ...]
+    texts: list[list[int]]
+    pictures: tuple[str, ...]
+    table: RegionTable
+    tags: Mapping[str, list[int]]
+    """Word pieces of the tags of every picture."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def pictured_texts(
+    ids: Sequence[str],
+    sentences: Sequence[str],
+    pictures: Sequence[str],
+    table: RegionTable,
+    wordpiece: WordPiece,
+    *,
+    use_tags: bool = True,
+) -> PicturedTexts:
+    """Encode ``sentences`` and the tags of their ``pictures`` (none without ``use_tags``)."""
+    names = list(dict.fromkeys(pictures))
+    labels = [" ".join(table.tags(name)) if use_tags else "" for name in names]
+    tags = wordpiece.encode_all(labels)
+    return PicturedTexts(
+        tuple(ids),
+        wordpiece.encode_all(sentences),
+        tuple(pictures),
+        table,
+        dict(zip(names, tags, strict=True)),
+    )
+
+
+@final
+class PretrainingBatches:
+    """Masked pairs in a seeded order, at most ``max_tokens`` padded word pieces at a time."""
+
+    def __init__(
+        self,
+        data: PicturedTexts,
+        wordpiece: WordPiece,
+        config: MaskingConfig,
+        max_tokens: int,
+        seed: int,
+    ) -> None:
+        self.data = data
+        self.config = config
+        self.seed = seed
+        self._mask_id, self._words = wordpiece.mask_id, len(wordpiece)
+        self._first_word = wordpiece.mask_id + 1
+        self._names = list(data.tags)
+        lengths = [
+            len(text) + len(data.tags[name]) + _SPECIALS_OF_A_ROW
+            for text, name in zip(data.texts, data.pictures, strict=True)
+        ]
+        self.order = TokenBatches(lengths, lengths, max_tokens, seed, ids=data.ids)
+
+    def iterate(
+        self, start: Position, rank: int = 0, processes: int = 1
+    ) -> Iterator[tuple[Position, MaskedPairs]]:
+        """Batches from ``start`` on without end, each with the position after it."""
+        epoch, first = start.epoch, start.batch
+        while True:
+            batches = self.order.epoch(epoch)
+            for number, indices in enumerate(batches[first:], start=first):
+                last = number + 1 == len(batches)
+                after = Position(epoch + 1, 0) if last else Position(epoch, number + 1)
+                yield after, self.batch(shard(indices, rank, processes), epoch)
+            epoch, first = epoch + 1, 0
+
+    def once(self, epoch: int = 0) -> Iterator[MaskedPairs]:
+        """Every example once, masked and paired as in ``epoch``: held-out pairs."""
+        for indices in self.order.epoch(epoch):
+            yield self.batch(indices, epoch)
+
+    def batch(self, indices: Indices, epoch: int) -> MaskedPairs:
+        """Examples side by side."""
+        data, config = self.data, self.config
+        texts, tags, names, matched = [], [], [], []
+        for index in indices:
+            rng = np.random.default_rng([self.seed, epoch, int(index)])
+            own = bool(rng.random() >= config.mismatched) or len(self._names) < 2
+            name = data.pictures[index] if own else self._other(rng, data.pictures[index])
+            shown = data.tags[name] if rng.random() >= config.hide_tags else []
+            finds = own or config.mask_mismatched
+            texts.append(self._mask(rng, data.texts[index], finds))
+            tags.append(self._mask(rng, shown, finds and config.mask_tags))
+            names.append(name)
+            matched.append(own)
+        text, found = _side_by_side(texts), _side_by_side(tags)
+        batch = Batch(
+            tuple(data.ids[index] for index in indices),
+            text.tokens,
+            regions=data.table.regions(names),
+            tags=found.tokens,
+        )
+        return MaskedPairs(batch, torch.tensor(matched, dtype=torch.bool), text, found)
+
+    def _other(self, rng: np.random.Generator, name: str) -> str:
+        """Another picture, any of them."""
+        while (other := self._names[int(rng.integers(len(self._names)))]) == name:
+            pass
+        return other
+
+    def _mask(self, rng: np.random.Generator, ids: list[int], finds: bool) -> _MaskedIds:
+        gold = np.array(ids, dtype=np.int64)
+        chosen = (rng.random(len(ids)) < self.config.probability) & finds
+        fate = rng.random(len(ids))
+        words = rng.integers(self._first_word, self._words, len(ids))
+        replaced = np.where(fate < self.config.random_share, words, self._mask_id)
+        replaced = np.where(fate >= 1 - self.config.kept_share, gold, replaced)
+        return _MaskedIds(np.where(chosen, replaced, gold).tolist(), ids, chosen.tolist())
+
+
+@dataclass(frozen=True)
+class _MaskedIds:
+    shown: list[int]
+    gold: list[int]
+    chosen: list[bool]
+
+
+def _side_by_side(rows: Sequence[_MaskedIds]) -> Masked:
+    tokens = Tokens.pad([row.shown for row in rows])
+    gold = Tokens.pad([row.gold for row in rows]).ids
+    chosen = Tokens.pad([[int(one) for one in row.chosen] for row in rows]).ids.bool()
+    return Masked(tokens, gold, chosen)
+
+
+__all__ = ["MaskingConfig", "PicturedTexts", "PretrainingBatches", "pictured_texts"]

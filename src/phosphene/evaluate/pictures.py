@@ -1,0 +1,69 @@
+"""Is the picture used? The same sentences with their own, somebody else's, or no picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from phosphene.data.dataset import TranslationData
+from phosphene.data.world.splits import swapped
+from phosphene.evaluate.score import Score
+from phosphene.evaluate.system import Judge, System
+from phosphene.evaluate.translator import reference_likelihoods, translate_all
+
+Condition = Callable[[TranslationData], TranslationData]
+
+
+def tags_only(data: TranslationData) -> TranslationData:
+    """The names of things, and nothing to look at."""
+    return replace(data, regions=None)
+
+
+def withheld(data: TranslationData) -> TranslationData:
+    """Neither regions nor tags."""
+    return replace(data, regions=None, tags=None)
+
+
+def with_swapped_pictures(data: TranslationData) -> TranslationData:
+    """Every sentence with the picture (regions and tags) of another one; nobody keeps its own."""
+    return replace(data, picture_of=data.picture_of[np.array(swapped(len(data), seed=1))])
+
+
+CONDITIONS: Sequence[tuple[str, Condition]] = (
+    ("tags only", tags_only),
+    ("swapped", with_swapped_pictures),
+    ("withheld", withheld),
+)
+
+
+def picture_controls(
+    system: System, data: TranslationData, judge: Judge | None = None
+) -> list[Score]:
+    """Likelihood of the references and, in the world, senses, under each of ``CONDITIONS``.
+
+    Args:
+        system: whose ordinary scores say what it does with the right picture.
+        data: every example has a picture.
+        judge: of the translations.
+    """
+    scores: list[Score] = []
+    for name, change in CONDITIONS:
+        shown = change(data)
+        if judge is not None:
+            said = translate_all(system.model, shown, system.tokenizer, system.search)
+            scores += [replace(score, name=f"{score.name}, {name}") for score in judge(said)]
+        likelihood = float(reference_likelihoods(system.model, shown).mean())
+        scores.append(
+            Score(
+                f"log-likelihood, {name}",
+                likelihood,
+                f"mean over {len(data)} sentences of the reference's log-probability, nats; "
+                f"pictures: {name}",
+            )
+        )
+    return scores
+
+
+__all__ = ["CONDITIONS", "picture_controls", "tags_only", "with_swapped_pictures", "withheld"]

@@ -1,0 +1,229 @@
+"""What the recipe ``vlp_mmt`` trains on: translation pairs, regions, and captions without leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+from phosphene.core.errors import InputError
+from phosphene.core.runlog import RunLog
+from phosphene.data.captions import READERS, CaptionPair, multi30k_captions, without_leaks
+from phosphene.data.corpus import Codec, Corpus, captioned_scenes, data_root, load_corpus
+from phosphene.data.dataset import NO_PICTURE, TranslationData
+from phosphene.data.lines import read_lines
+from phosphene.data.pretraining import PicturedTexts, pictured_texts
+from phosphene.data.regions import PictureRegions, RegionTable, StoredRegions
+from phosphene.data.text import Tokenizer
+from phosphene.data.translation import Pair, Split, multi30k
+from phosphene.data.wordpiece import WordPiece
+from phosphene.data.world.captions import captions
+from phosphene.data.world.scene import PICTURE_SIZE, Scene
+from phosphene.models.regions import GridTeacher, extract_regions, world_regions
+from phosphene.models.teachers import TeacherConfig, build_teacher
+from phosphene.nn.visual import VisualTeacher, freeze
+from phosphene.recipes.vlp_mmt_settings import RegionsConfig, Settings
+from phosphene.recipes.world_teacher import train_world_teacher
+from phosphene.train.stage import Fitter
+
+
+@dataclass(frozen=True)
+class Data:
+    """Everything that is read."""
+
+    corpus: Corpus
+    wordpiece: WordPiece
+    table: RegionTable | None = None
+    """Of every picture; ``None`` for a system that sees none."""
+    captions: PicturedTexts | None = None
+    """For pre-training, where the system has one."""
+    pairs: PicturedTexts | None = None
+    """The English side of the translation pairs that have a picture."""
+    held_out: PicturedTexts | None = None
+    """That of the validation pairs."""
+
+
+def region_teacher(trainer: Fitter, settings: Settings) -> VisualTeacher | None:
+    """Who looks at pictures: the world's teacher, trained here, or an ImageNet network."""
+    match settings.regions.source:
+        case "world":
+            network = TeacherConfig(network="small_resnet", side=PICTURE_SIZE)
+            return train_world_teacher(
+                trainer, network, settings.teacher_training, settings.data, settings.seed
+            )
+        case "grid":
+            return freeze(build_teacher(grid_network(settings.regions))).to(trainer.device)
+    return None
+
+
+def grid_network(regions: RegionsConfig) -> TeacherConfig:
+    """The classifier whose cells are regions."""
+    return TeacherConfig(network="efficientnet_lite0", side=regions.side)
+
+
+def load_data(
+    settings: Settings, wordpiece: WordPiece | None, teacher: VisualTeacher | None, log: RunLog
+) -> Data:
+    """The corpus with sources in word pieces, and what there is to look at and to pre-train on.
+
+    Args:
+        settings: of the recipe.
+        wordpiece: of published weights; learned from the training sentences if not given.
+        teacher: looks at pictures, where regions do not come from a store.
+        log: told how many pairs have nothing to look at, and how many captions were left out.
+
+    Raises:
+        InputError: data are missing or wrong, or have no tags where tags are asked for.
+    """
+    pieces = [] if wordpiece is None else [wordpiece]
+
+    def learn(train: Sequence[Pair]) -> Codec:
+        if not pieces:
+            english = [pair.source for pair in train]
+            pieces.append(WordPiece.learn(english, settings.encoder.merges))
+        target = Tokenizer.learn([pair.target for pair in train], settings.data.merges)
+        return Codec(target, pieces[0].encode_all, source_end=())
+
+    corpus = load_corpus(settings.data, 0, log, learn)
+    if not settings.sees:
+        return Data(corpus, pieces[0])
+    scenes = {}
+    if settings.data.source == "world" and settings.pretrains:
+        scenes = captioned_scenes(settings.data, settings.pretraining.scenes)
+    table = _table(settings, corpus, scenes, teacher, log)
+    corpus = _with_regions(settings, corpus, table, pieces[0])
+    log.event("data", 0, "regions", **seen_counts(corpus.train))
+    if not settings.pretrains:
+        return Data(corpus, pieces[0], table)
+    found = _scene_captions(settings, scenes) or _captions(settings, corpus, table, log)
+    encoded = pictured_texts(
+        [pair.id for pair in found],
+        [pair.sentence for pair in found],
+        [pair.picture for pair in found],
+        table,
+        pieces[0],
+        use_tags=settings.regions.use_tags,
+    )
+    pairs = _english(settings, corpus.train, table, pieces[0])
+    held_out = _english(settings, corpus.validation, table, pieces[0])
+    return Data(corpus, pieces[0], table, encoded, pairs, held_out)
+
+
+def seen_counts(data: TranslationData) -> dict[str, int]:
+    """How many pairs have regions; the others are trained on as text alone."""
+    assert data.regions is not None
+    empty = [not len(data.regions.pictures[name].boxes) for name in data.picture_names]
+    shown = [row for row in data.picture_of.tolist() if row != NO_PICTURE]
+    without = sum(empty[row] for row in shown)
+    return {
+        "with_regions": len(shown) - without,
+        "without_picture": len(data) - len(shown),
+        "picture_without_regions": without,
+    }
+
+
+def _table(
+    settings: Settings,
+    corpus: Corpus,
+    scenes: Mapping[str, Scene],
+    teacher: VisualTeacher | None,
+    log: RunLog,
+) -> RegionTable:
+    """Regions of every picture of the corpus and of ``scenes``."""
+    plan = settings.regions
+    pictures: Mapping[str, PictureRegions]
+    match plan.source:
+        case "world":
+            assert teacher is not None
+            pictures = world_regions(teacher, {**corpus.scene_of(), **scenes})
+        case "grid":
+            assert isinstance(teacher, GridTeacher)
+            folder = plan.path or Path("runs") / "shared" / f"regions-grid-{plan.side}"
+            pictures = extract_regions(teacher, corpus.photos(), folder, log)
+        case "store":
+            if plan.path is None:
+                raise InputError("regions.path: expected the folder of a store of regions")
+            pictures = StoredRegions(plan.path)
+    return RegionTable(pictures, geometry=plan.geometry, most=plan.most)
+
+
+def _with_regions(
+    settings: Settings, corpus: Corpus, table: RegionTable, wordpiece: WordPiece
+) -> Corpus:
+    if not settings.regions.use_tags:
+        return corpus.with_regions(table, lambda texts: [[] for _ in texts])
+    corpus = corpus.with_regions(table, wordpiece.encode_all)
+    if not any(corpus.train.tags or ()):
+        raise InputError(
+            "regions.use_tags: no training picture has tags; expected some, or use_tags = false"
+        )
+    return corpus
+
+
+def _english(
+    settings: Settings, data: TranslationData, table: RegionTable, wordpiece: WordPiece
+) -> PicturedTexts:
+    """The sources of the pairs that have a picture."""
+    seen = data.only_with_pictures()
+    return pictured_texts(
+        [pair.id for pair in seen.pairs],
+        [pair.source for pair in seen.pairs],
+        [seen.picture_names[row] for row in seen.picture_of],
+        table,
+        wordpiece,
+        use_tags=settings.regions.use_tags,
+    )
+
+
+def _scene_captions(settings: Settings, scenes: Mapping[str, Scene]) -> list[CaptionPair]:
+    """What can be said of ``scenes``, in several ways."""
+    return [
+        CaptionPair(f"{name}:{number}", sentence, name)
+        for name, scene in scenes.items()
+        for number, sentence in enumerate(
+            captions(scene, "en", settings.pretraining.captions_per_scene), start=1
+        )
+    ]
+
+
+def _captions(
+    settings: Settings, corpus: Corpus, table: RegionTable, log: RunLog
+) -> list[CaptionPair]:
+    """Captions whose picture is in ``table``, those of evaluation sets left out."""
+    plan = settings.pretraining
+    found = [pair for file in plan.corpora for pair in READERS[file.format](file.path)]
+    if plan.multi30k_captions:
+        found += multi30k_captions(data_root())
+    if not plan.allow_leaks:
+        found, leaks = without_leaks(found, *_evaluation_sets(settings, corpus))
+        log.event("data", 0, "leaks", **vars(leaks))
+        log.say(f"pre-training captions: {leaks}")
+    named = [replace(pair, picture=_name(pair.picture)) for pair in found]
+    seen = [pair for pair in named if pair.picture in table]
+    log.event("data", 0, "captions", with_picture=len(seen), without_picture=len(named) - len(seen))
+    if not seen:
+        raise InputError("pretraining: no caption's picture is among those with regions")
+    return seen
+
+
+def _evaluation_sets(settings: Settings, corpus: Corpus) -> tuple[list[str], list[str]]:
+    """Pictures and English sentences that nothing may be trained on."""
+    more = settings.pretraining.exclude
+    pictures = [] if more is None else read_lines(more)
+    parts = [corpus.validation, *corpus.tests.values()]
+    sentences = [pair.source for part in parts for pair in part.pairs]
+    pictures += [name for part in parts for name in part.picture_names]
+    if settings.data.source == "multi30k":
+        root, languages = data_root(), settings.data.languages
+        for split in get_args(Split):
+            if split != "train":
+                folder = root / "multi30k" / "task1" / "image_splits"
+                pictures += read_lines(folder / f"{split}.txt")
+                sentences += [pair.source for pair in multi30k(root, split, languages)]
+    return pictures, sentences
+
+
+def _name(picture: str) -> str:
+    """The name under which a table knows a picture: its file name without suffix."""
+    return picture.partition("#")[0].rsplit("/", 1)[-1].rsplit(".", 1)[0]

@@ -1,0 +1,58 @@
+"""The embedded world's visual teacher: a small CNN that learns the labels of drawn scenes."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from phosphene.core.config import Frozen
+from phosphene.core.runtime import seed_update
+from phosphene.core.types import LabelledPictures
+from phosphene.data.corpus import CorpusConfig, labelled_scenes
+from phosphene.data.dataset import PictureBatches
+from phosphene.models.teachers import TeacherConfig, build_teacher
+from phosphene.nn.visual import VisualTeacher, freeze
+from phosphene.objectives.likelihood import multi_label
+from phosphene.train.optim import OptimConfig
+from phosphene.train.stage import Budget, Fitter, Stage
+from phosphene.weighting.direct import Term, example_mean
+
+
+class TeacherTraining(Frozen):
+    """How the embedded world's teacher learns the labels of scenes (not used elsewhere)."""
+
+    scenes: int = Field(default=6000, ge=2)
+    pictures_per_update: int = Field(default=64, ge=2)
+    budget: Budget = Budget(max_updates=300, average_last=1)
+    optim: OptimConfig = OptimConfig(learning_rate=0.003, warmup_updates=30, schedule="cosine")
+
+
+def train_world_teacher(
+    trainer: Fitter,
+    network: TeacherConfig,
+    plan: TeacherTraining,
+    data: CorpusConfig,
+    seed: int,
+) -> VisualTeacher:
+    """A frozen teacher, trained once for all runs that lie side by side."""
+    scenes = labelled_scenes(plan.scenes, data.tests, data.world_seed)
+    seed_update(seed)
+    teacher = build_teacher(network, scenes.labels.shape[1])
+
+    def loss(batch: LabelledPictures) -> dict[str, Term]:
+        losses = multi_label(teacher(batch.pixels).logits, batch.labels)
+        return {"labels": example_mean(losses)}
+
+    trainer.shared("teacher", network, plan, data, seed).fit(
+        Stage(
+            name="teacher",
+            modules={"teacher": teacher},
+            batches=PictureBatches(scenes, plan.pictures_per_update, seed),
+            loss=loss,
+            budget=plan.budget,
+            optim=plan.optim,
+        )
+    )
+    return freeze(teacher)
+
+
+__all__ = ["TeacherTraining", "train_world_teacher"]
