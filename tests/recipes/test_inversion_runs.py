@@ -111,6 +111,9 @@ class Watcher:
     def shared(self, name: str, *identity: object) -> Watcher:
         return self
 
+    def cache(self, name: str, key: str) -> Path:
+        return self.trainer.cache(name, key)
+
     def fit(self, stage: Stage) -> Finished:
         everything = {**stage.modules, **stage.frozen}
         before = {name: _copy(module) for name, module in everything.items()}

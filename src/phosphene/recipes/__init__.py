@@ -11,6 +11,7 @@ from phosphene.core.errors import InputError
 RECIPES = {
     "inversion_mmt": "image-free translation: a generator makes the picture's feature from text",
     "vlp_mmt": "translation with pictures on a vision-language pre-trained encoder",
+    "crosslingual_vqa": "an English answerer of questions about pictures teaches another language",
 }
 """What each recipe does, in a line. Its module has the same name."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -98,3 +99,6 @@ class Fitter(Protocol):
 
     def shared(self, name: str, *identity: Frozen | int) -> Fitter:
         """A fitter for a stage that runs beside this one share, if ``identity`` is the same."""
+
+    def cache(self, name: str, key: str) -> Path | None:
+        """Where runs beside this one keep what they share; ``None`` where nothing is written."""

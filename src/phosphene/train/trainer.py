@@ -96,6 +96,10 @@ class Trainer:
         log = RunLog(folder / "log.jsonl" if self.log.path else None, quiet=self.log.quiet)
         return Trainer(folder, self.runtime, log, self.seed)
 
+    def cache(self, name: str, key: str) -> Path:
+        """The folder ``shared/NAME-KEY`` beside the run folder; it may not exist yet."""
+        return self.folder.parent / "shared" / f"{name}-{key}"
+
     def fit(self, stage: Stage) -> Finished:
         """Train ``stage`` from where it stands; its modules end with its final weights.
 
