@@ -36,10 +36,9 @@ from phosphene.core.types import Batch, Parallel
 from phosphene.data.answers import AnswerVocabulary
 from phosphene.data.questions import QuestionBatches, QuestionData, Reader, in_order
 from phosphene.data.store import Store
-from phosphene.data.teaching import Lessons, States, TeachingBatches
+from phosphene.data.teaching import TeachingBatches
 from phosphene.evaluate.pretraining import held_out_means
 from phosphene.models.answerer import Answerer
-from phosphene.models.states import OnlineStates, producer_of, store_states
 from phosphene.nn.visual import freeze
 from phosphene.objectives.likelihood import multi_label, single_label
 from phosphene.recipes.crosslingual_vqa_data import (
@@ -47,6 +46,7 @@ from phosphene.recipes.crosslingual_vqa_data import (
     answered,
     lessons,
     load_data,
+    teacher_states,
     translated_set,
 )
 from phosphene.recipes.crosslingual_vqa_networks import Imitation, Start, answerer, start
@@ -145,17 +145,6 @@ def distil(
             optim=settings.distil.optim,
         )
     )
-
-
-def teacher_states(
-    trainer: Fitter, settings: Settings, teacher: Answerer, parts: tuple[Lessons, Lessons]
-) -> States:
-    """The store of the teacher's states; where nothing may be written, the teacher itself."""
-    online = OnlineStates(teacher, parts, settings.distillation.layers)
-    half = settings.distillation.half
-    key = "-".join([producer_of(online).digest, *(part.digest() for part in parts)])
-    folder = trainer.cache("states", f"{key}-half" if half else key)
-    return online if folder is None else store_states(online, folder, trainer.log, half=half)
 
 
 def answer(
