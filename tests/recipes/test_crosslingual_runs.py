@@ -287,7 +287,7 @@ def test_the_commands(folder: Path) -> None:
     [
         ("{", ":1: "),
         ("[]", ":1: expected a JSON object"),
-        ('{"image": "a.png"}', ":1: .*question"),
+        ('{"tags": []}', ":1: .*question"),
         ('{"question": "q", "colour": 1}', ":1: unknown key 'colour'"),
         ('{"question": "q", "image": "none.png"}', ":1: picture .*none.png does not exist"),
         ('{"question": "q", "boxes": [[1, 2]]}', r":1: box 1: expected \[x1, y1, x2, y2\]"),

@@ -70,7 +70,7 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     target = start(settings, data, settings.network, settings.data.language)
     vocabulary = AnswerVocabulary.learn(data.known, settings.data.answers)
     seed_update(settings.seed)
-    student = answerer(settings.network, target.encoder(), vocabulary)
+    student = answerer(settings.network, target.encoder(), vocabulary, data.table)
     if settings.system == "kd":
         teacher, _, _ = train_teacher(trainer, settings, data, english)
         distil(trainer, settings, data, student, teacher, (target, english))
@@ -101,7 +101,7 @@ def train_teacher(
     asked = data.asked
     vocabulary = AnswerVocabulary.learn(asked.parallel, settings.data.answers)
     seed_update(settings.seed)
-    teacher = answerer(settings.teacher_network, english.encoder(), vocabulary)
+    teacher = answerer(settings.teacher_network, english.encoder(), vocabulary, data.table)
     finished = trainer.shared("english", settings.until_teacher).fit(
         answering(
             trainer, settings, "english", teacher, english.reader,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from phosphene.core.types import AlignedPositions, Parallel
 from phosphene.data.answers import AnswerVocabulary
 from phosphene.data.questions import Reader
+from phosphene.data.regions import RegionTable
 from phosphene.data.trim import trim
 from phosphene.data.wordpiece import WordPiece
 from phosphene.models.answerer import Answerer, AnswererConfig, Kind, span_of
@@ -23,6 +26,8 @@ from phosphene.recipes.crosslingual_vqa_data import Data, texts
 from phosphene.recipes.crosslingual_vqa_settings import SCRATCH, NetworkConfig, Settings
 from phosphene.weighting.alignment import paper, per_term, union
 from phosphene.weighting.direct import Term
+
+_PICTURES_MEASURED: Final = 500
 
 
 @dataclass(frozen=True)
@@ -86,15 +91,37 @@ def with_words(encoder: VLEncoder, kept: tuple[int, ...], wordpiece: WordPiece) 
     return smaller
 
 
-def answerer(network: NetworkConfig, encoder: VLEncoder, vocabulary: AnswerVocabulary) -> Answerer:
-    """A fresh head on ``encoder``."""
+def answerer(
+    network: NetworkConfig,
+    encoder: VLEncoder,
+    vocabulary: AnswerVocabulary,
+    table: RegionTable | None,
+) -> Answerer:
+    """A fresh head on ``encoder``; where that is fresh too, it meets regions standardised."""
     config = AnswererConfig(
         encoder=encoder.config, answers=len(vocabulary), dropout=encoder.config.dropout
     )
     model = Answerer(config, encoder)
     if network.weights == SCRATCH:
         initialise_bert(model, network.initial_std)
+        if table is not None:
+            _standardise(encoder, table)
     return model
+
+
+@torch.no_grad()
+def _standardise(encoder: VLEncoder, table: RegionTable) -> None:
+    """First weights of the projection for features of mean 0 and spread 1, as they are not.
+
+    A classifier's features are positive and much alike: what regions share would drown what tells
+    them apart.
+    """
+    assert encoder.regions is not None
+    regions = table.regions([*islice(table.pictures, _PICTURES_MEASURED)])
+    rows = regions.features[regions.mask]
+    projection = encoder.regions.projection
+    projection.weight.div_(rows.std(dim=0).clamp(min=1e-2))
+    projection.bias.sub_(projection.weight @ rows.mean(dim=0))
 
 
 @dataclass(frozen=True)
