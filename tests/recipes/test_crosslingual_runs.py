@@ -192,9 +192,8 @@ def test_stored_states_are_those_of_the_teacher(
             (one,), (other,) = (each.read([lesson.question.id]) for each in (stored, online))
             assert len(one["states"]) == len(lesson)
             assert torch.equal(one["tokens"], other["tokens"])
-            torch.testing.assert_close(
-                one["states"].float(), other["states"], rtol=tolerance, atol=tolerance
-            )
+            difference = (one["states"].float() - other["states"]).abs().max()
+            assert difference <= tolerance * other["states"].abs().max()
     assert any(lesson.text for lesson in parts[0].all)  # something can be mixed in
     size = stored.bytes_per_entry()["states"]
     rows = sum(len(lesson) for part in parts for lesson in part.all)
