@@ -12,8 +12,12 @@ RECIPES = {
     "inversion_mmt": "image-free translation: a generator makes the picture's feature from text",
     "vlp_mmt": "translation with pictures on a vision-language pre-trained encoder",
     "clip_prefix": "image-free translation: captions from pictures, then from the text's vector",
+    "crosslingual_vqa": "an English answerer of questions about pictures teaches another language",
 }
 """What each recipe does, in a line. Its module has the same name."""
+
+CACHING = ("crosslingual_vqa",)
+"""Recipes with a store of a teacher's states, which their ``cache`` makes."""
 
 
 def load_recipe(name: str) -> ModuleType:
