@@ -64,16 +64,24 @@ def test_half_of_the_pictures_are_somebody_elses() -> None:
         assert torch.equal(shown == own, pairs.matched)
 
 
-def test_fifteen_percent_of_the_words_of_matched_pairs_become_mask() -> None:
+def test_fifteen_percent_of_the_words_become_mask_and_those_of_matched_pairs_are_to_be_found() -> (
+    None
+):
     found = list(examples(batches()))
-    chosen = [p.text.chosen[p.matched][p.text.tokens.mask[p.matched]] for p in found]
-    assert share(chosen) == pytest.approx(0.15, abs=0.02)
+    for matched in (True, False):
+        rows = [pairs.matched == matched for pairs in found]
+        masked = [
+            pairs.text.tokens.ids[row][pairs.text.tokens.mask[row]] == PIECES.mask_id
+            for pairs, row in zip(found, rows, strict=True)
+        ]
+        # as often in both: a [MASK] must not tell whether the picture is the right one
+        assert share(masked) == pytest.approx(0.15, abs=0.02)
     for pairs in found:
         text = pairs.text
-        assert not text.chosen[~pairs.matched].any()
-        assert not text.chosen[~text.tokens.mask].any()
-        assert text.tokens.ids[text.chosen].eq(PIECES.mask_id).all()
-        assert torch.equal(text.tokens.ids[~text.chosen], text.gold[~text.chosen])
+        hidden = text.tokens.ids.eq(PIECES.mask_id)
+        assert torch.equal(text.chosen, hidden & pairs.matched[:, None])
+        assert torch.equal(text.tokens.ids[~hidden], text.gold[~hidden])
+        assert not text.gold.eq(PIECES.mask_id).any()
         assert pairs.batch.source is text.tokens
         assert not pairs.tags.chosen.any()
 
@@ -88,8 +96,8 @@ def test_the_published_mixture_of_mask_random_and_kept_words() -> None:
     assert shown[~masked].min() > PIECES.mask_id  # never another special entry
 
 
-def test_tags_and_mismatched_pairs_are_masked_where_it_is_asked_for() -> None:
-    found = list(examples(batches(mask_tags=True, mask_mismatched=True)))
+def test_words_of_tags_and_of_mismatched_pairs_are_found_where_it_is_asked_for() -> None:
+    found = list(examples(batches(mask_tags=True, find_mismatched=True)))
     assert any(pairs.tags.chosen.any() for pairs in found)
     assert any(pairs.text.chosen[~pairs.matched].any() for pairs in found)
 

@@ -28,7 +28,7 @@ _SPECIALS_OF_A_ROW = 3
 class MaskingConfig(Frozen):
     """The two tasks; the defaults are the paper's or, where it says nothing, the usual reading."""
 
-    probability: float = Field(default=0.15, gt=0, lt=1)
+    probability: float = Field(default=0.15, ge=0, lt=1)
     """Of a text token to be masked; the paper's is 15 %."""
     random_share: float = Field(default=0.0, ge=0, le=1)
     """Of the masked tokens, those that become a random word; BERT 10 %, the paper none."""
@@ -36,8 +36,9 @@ class MaskingConfig(Frozen):
     """Of the masked tokens, those that stay; BERT 10 %, the paper none."""
     mask_tags: bool = False
     """The paper masks "input text tokens"."""
-    mask_mismatched: bool = False
-    """Also mask where the picture is the wrong one, which cannot help to find the word."""
+    find_mismatched: bool = False
+    """Also find the words where the picture is the wrong one and cannot help. They are masked in
+    any case: a [MASK] must not tell that the picture is the right one."""
     mismatched: float = Field(default=0.5, ge=0, lt=1)
     """Share of examples with a random picture; the paper's is 50 %."""
     hide_tags: float = Field(default=0.0, ge=0, le=1)
@@ -143,9 +144,10 @@ class PretrainingBatches:
             own = bool(rng.random() >= config.mismatched) or len(self._names) < 2
             name = data.pictures[index] if own else self._other(rng, data.pictures[index])
             shown = data.tags[name] if rng.random() >= config.hide_tags else []
-            finds = own or config.mask_mismatched
-            texts.append(self._mask(rng, data.texts[index], finds))
-            tags.append(self._mask(rng, shown, finds and config.mask_tags))
+            finds = own or config.find_mismatched
+            texts.append(self._mask(rng, data.texts[index], config.probability, finds))
+            tag_probability = config.probability if config.mask_tags else 0.0
+            tags.append(self._mask(rng, shown, tag_probability, finds))
             names.append(name)
             matched.append(own)
         text, found = _side_by_side(texts), _side_by_side(tags)
@@ -163,14 +165,17 @@ class PretrainingBatches:
             pass
         return other
 
-    def _mask(self, rng: np.random.Generator, ids: list[int], finds: bool) -> _MaskedIds:
+    def _mask(
+        self, rng: np.random.Generator, ids: list[int], probability: float, finds: bool
+    ) -> _MaskedIds:
         gold = np.array(ids, dtype=np.int64)
-        chosen = (rng.random(len(ids)) < self.config.probability) & finds
+        masked = rng.random(len(ids)) < probability
         fate = rng.random(len(ids))
         words = rng.integers(self._first_word, self._words, len(ids))
         replaced = np.where(fate < self.config.random_share, words, self._mask_id)
         replaced = np.where(fate >= 1 - self.config.kept_share, gold, replaced)
-        return _MaskedIds(np.where(chosen, replaced, gold).tolist(), ids, chosen.tolist())
+        shown = np.where(masked, replaced, gold)
+        return _MaskedIds(shown.tolist(), ids, (masked & finds).tolist())
 
 
 @dataclass(frozen=True)

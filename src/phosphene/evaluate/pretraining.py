@@ -37,40 +37,47 @@ def held_out_means(
 
 
 @torch.no_grad()
-def pretraining_scores(
+def pairing_score(
     encoder: VLEncoder, heads: PretrainingHeads, batches: Iterable[MaskedPairs], condition: str
-) -> list[Score]:
-    """How often pairs are told apart and masked words found, in percent.
+) -> Score:
+    """How often it is told whether the picture is the sentence's own, in percent.
 
     Args:
         encoder: in evaluation mode.
         heads: in evaluation mode.
         batches: held-out pairs.
-        condition: what was shown, for the names of the scores.
+        condition: what was shown, for the name of the score.
     """
-    device = encoder.embedding.words.weight.device
-    paired = found = pairs_seen = words_seen = 0
+    right = seen = 0
     for part in batches:
-        pairs = part.to(device)
-        trace = encoder(pairs.batch)
-        paired += int(((heads.pairs(trace.cls) > 0) == pairs.matched).sum())
-        states, words = masked_rows(trace, pairs)
-        best = heads.words(states, encoder.embedding.words.weight).argmax(dim=1)
-        found += int((best == words).sum())
-        pairs_seen += len(pairs)
-        words_seen += len(words)
-    return [
-        Score(
-            f"pairing accuracy{condition}",
-            100 * paired / max(pairs_seen, 1),
-            f"{paired} of {pairs_seen} held-out pairs, about half with a random picture",
-        ),
-        Score(
-            f"masked-word accuracy{condition}",
-            100 * found / max(words_seen, 1),
-            f"{found} of {words_seen} masked word pieces of held-out sentences",
-        ),
-    ]
+        pairs = part.to(encoder.embedding.words.weight.device)
+        scores = heads.pairs(encoder(pairs.batch).cls)
+        right += int(((scores > 0) == pairs.matched).sum())
+        seen += len(pairs)
+    return Score(
+        f"pairing accuracy{condition}",
+        100 * right / max(seen, 1),
+        f"{right} of {seen} held-out pairs, about half with a random picture, no word masked",
+    )
+
+
+@torch.no_grad()
+def masked_word_score(
+    encoder: VLEncoder, heads: PretrainingHeads, batches: Iterable[MaskedPairs], condition: str
+) -> Score:
+    """How often a masked word is found, in percent; arguments as of :func:`pairing_score`."""
+    right = seen = 0
+    table = encoder.embedding.words.weight
+    for part in batches:
+        pairs = part.to(table.device)
+        states, words = masked_rows(encoder(pairs.batch), pairs)
+        right += int((heads.words(states, table).argmax(dim=1) == words).sum())
+        seen += len(words)
+    return Score(
+        f"masked-word accuracy{condition}",
+        100 * right / max(seen, 1),
+        f"{right} of {seen} masked word pieces of held-out sentences",
+    )
 
 
 def blind(batches: Iterable[MaskedPairs]) -> Iterator[MaskedPairs]:
@@ -81,4 +88,4 @@ def blind(batches: Iterable[MaskedPairs]) -> Iterator[MaskedPairs]:
         yield replace(pairs, batch=pairs.batch.without("image"), tags=tags)
 
 
-__all__ = ["blind", "held_out_means", "pretraining_scores"]
+__all__ = ["blind", "held_out_means", "masked_word_score", "pairing_score"]

@@ -18,7 +18,7 @@ Findings of ACL 2021.
 
 The other rows of the paper's Tables 2 to 6 are values of ``system`` and ``modality``.
 
-Departures from the paper: MLM on matched pairs only; no modality loss where there is no region;
+Departures from the paper: words are found in matched pairs only; no modality loss without a region;
 lambda has a given mean and a floor (``modality.gate``), since the loss alone drives the paper's to
 0; "best on validation" is by its loss; pictures and sentences of evaluation sets are kept out.
 MiniLM, which ``small`` starts from, saw Flickr30k captions when it was made.

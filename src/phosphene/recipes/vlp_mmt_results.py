@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from phosphene.core.config import settings_hash
 from phosphene.core.runlog import RunLog, sign
+from phosphene.core.types import MaskedPairs
 from phosphene.data.corpus import Corpus
 from phosphene.data.pretraining import PretrainingBatches
 from phosphene.evaluate.gates import gate_scores, lexicon
 from phosphene.evaluate.pictures import picture_controls
-from phosphene.evaluate.pretraining import blind, pretraining_scores
+from phosphene.evaluate.pretraining import blind, masked_word_score, pairing_score
 from phosphene.evaluate.score import Score
 from phosphene.evaluate.system import Results, SplitResult, System, score_split, with_photo_subsets
 from phosphene.evaluate.world import world_judge
@@ -81,19 +83,23 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
 
 def _pretraining(trained: Trained, heads: PretrainingHeads, settings: Settings) -> SplitResult:
     """Both tasks on the test pairs, with everything, without tags, without pictures."""
-    plan, held_out = settings.pretraining, trained.data.tests
-    assert held_out is not None
-    scores = []
-    for condition, hidden in (("", 0.0), (", tags hidden", 1.0)):
-        masking = plan.masking.model_copy(update={"hide_tags": hidden})
-        batches = PretrainingBatches(
-            held_out, trained.data.wordpiece, masking, plan.max_tokens, seed=0
-        )
-        scores += pretraining_scores(trained.encoder, heads, batches.once(), condition)
-        if not hidden:
-            unseen = blind(batches.once())
-            scores += pretraining_scores(trained.encoder, heads, unseen, ", withheld")[1:]
-    return SplitResult("held-out", len(held_out), tuple(scores))
+    plan, data = settings.pretraining, trained.data
+    assert data.tests is not None
+    held_out = data.tests
+
+    def batches(**changes: float) -> Iterable[MaskedPairs]:
+        masking = plan.masking.model_copy(update={"hide_tags": 0.0, **changes})
+        return PretrainingBatches(held_out, data.wordpiece, masking, plan.max_tokens, 0).once()
+
+    encoder = trained.encoder
+    scores = (
+        pairing_score(encoder, heads, batches(probability=0.0), ""),
+        pairing_score(encoder, heads, batches(probability=0.0, hide_tags=1.0), ", tags hidden"),
+        masked_word_score(encoder, heads, batches(), ""),
+        masked_word_score(encoder, heads, batches(hide_tags=1.0), ", tags hidden"),
+        masked_word_score(encoder, heads, blind(batches()), ", withheld"),
+    )
+    return SplitResult("held-out", len(held_out), scores)
 
 
 def _gates(trained: Trained, settings: Settings) -> list[Score]:
