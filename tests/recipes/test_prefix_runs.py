@@ -17,12 +17,15 @@ from phosphene.core.config import parse_settings, read_settings
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, RuntimeConfig
+from phosphene.data.dataset import TrainingBatches
+from phosphene.data.loader import Position
 from phosphene.evaluate.results import read_results
 from phosphene.models.prefix_folder import load_prefix_translator
 from phosphene.models.pretrained_mbart import MBart, MBartSizes
 from phosphene.nn.prefix import MappingNetwork
 from phosphene.recipes import config_path
 from phosphene.recipes.clip_prefix import train
+from phosphene.recipes.clip_prefix_data import Withholding, translations
 from phosphene.recipes.clip_prefix_settings import ARMS, Settings, System
 from phosphene.recipes.launch import train_run
 from phosphene.recipes.plan import plan
@@ -146,33 +149,32 @@ def test_stage_two_starts_where_stage_one_ended(tmp_path: Path) -> None:
     )
 
 
-def test_masked_sources_keep_language_and_end(tmp_path: Path) -> None:
-    from phosphene.data.dataset import TrainingBatches
-    from phosphene.data.loader import Position
-    from phosphene.recipes.clip_prefix_data import MaskedSources
-
+def test_withheld_tokens_and_vectors(tmp_path: Path) -> None:
     runtime = Runtime(RuntimeConfig(accelerator="cpu", threads=1))
     trainer = Trainer(tmp_path, runtime, RunLog(None, quiet=True), 1)
-    trained = train(trainer, settings(system="text_only", source_masking=0.5))
-    from phosphene.recipes.clip_prefix_data import translations
-
-    data = translations(trained.corpus.train, trained.directions, trained.corpus.tokenizer).data
-    batches = TrainingBatches(data, 100, 1)
-    tags = {trained.corpus.tokenizer.language_id(code) for code in ("en", "de")}
+    trained = train(trainer, settings(source_masking=0.5, vector_masking=0.5))
+    tokenizer = trained.corpus.tokenizer
+    data = trained.space.saying(translations(trained.corpus.train, trained.directions, tokenizer))
+    batches = TrainingBatches(data, 400, 1)
+    tags = {tokenizer.language_id(code) for code in ("en", "de")}
     for share in (0.0, 0.5, 1.0):
-        masked = MaskedSources(batches, share, 1)
-        (_, whole), (_, batch) = (next(each.iterate(Position())) for each in (batches, masked))
-        (_, again) = next(masked.iterate(Position()))
+        masked = Withholding(batches, 1, tokens=share, vectors=share)
+        (_, whole), (_, batch), (_, again) = (
+            next(each.iterate(Position())) for each in (batches, masked, masked)
+        )
         assert torch.equal(batch.source.ids, again.source.ids)
         lengths = batch.source.mask.sum(dim=1)
         assert set(batch.source.ids[:, 0].tolist()) <= tags
         assert all(
             row[length - 1] == 2 for row, length in zip(batch.source.ids, lengths, strict=True)
         )
-        left = float(lengths.sum() - 2 * len(batch)) / float(
-            whole.source.mask.sum() - 2 * len(batch)
-        )
-        assert left == pytest.approx(1 - share, abs=0.2 if share == 0.5 else 0)
+        outer = 2 * len(batch)  # language and EOS
+        left = (int(lengths.sum()) - outer) / (int(whole.source.mask.sum()) - outer)
+        assert left == pytest.approx(1 - share, abs=0.15 if share == 0.5 else 0)
+        assert batch.vectors is not None and whole.vectors is not None
+        seen = float(batch.vectors.mask.float().mean())
+        assert seen == pytest.approx(1 - share, abs=0.3 if share == 0.5 else 0)
+        assert not batch.vectors.values[~batch.vectors.mask].any()
 
 
 def test_the_plan_names_stages_and_terms(folder: Path) -> None:

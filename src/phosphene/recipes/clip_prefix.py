@@ -3,22 +3,17 @@
 Paper: Yang et al., *CLIPTrans: Transferring Visual Knowledge with Pre-trained Models for
 Multimodal Machine Translation*, ICCV 2023.
 
-0. ``align``: an encoder maps pictures and sentences of several languages to vectors of one space,
-   then is frozen; ``pretrain``: a translator restores sentences of each language, as mBART did. The
-   paper's are published (M-CLIP with CLIP, mBART-50); smaller ones are trained here.
+0. ``align``: an encoder maps pictures and sentences to vectors of one space, then is frozen;
+   ``pretrain``: a translator restores sentences. The paper's are published (M-CLIP, mBART-50).
 1. ``caption``: a mapping network makes ``k`` prefix rows of the vector of a *picture*, and the
    decoder writes a caption behind them. The encoder reads nothing but a language token.
 2. ``translate``: the vector of the *source sentence* takes the picture's place, and the encoder
    reads the sentence. No picture is needed any more, nor is one afterwards.
 
-Both stages minimise the cross-entropy of the target words (no smoothing, no other loss). Ablations
-and controls are other values of ``system``: stage 2 alone, captions from their own text's vector
-(same sentences, no photo), captions of *other* photos (what is left is not vision), both stages at
-once, pictures in stage 2, no prefix.
-
-Departures from the paper: the prefix stands at the same positions in training and in use, before
-BOS (in the authors' code BOS moves from position 0 to 10); vectors are scaled to unit variance;
-weights are averaged over the last snapshots instead of chosen by validation BLEU.
+The loss of both stages is the cross-entropy of the target words. Other values of ``system`` are
+ablations and controls. Departures from the paper: the prefix stands before all words, in training
+and in use (in the authors' code BOS moves from position 0 to 10); vectors have unit variance; a
+small translator keeps in stage 1 how it reads (``kept``); weights are averaged, not chosen.
 
     phosphene train clip_prefix --config toy --run runs/prefix              (two minutes)
     phosphene train clip_prefix --config small --run runs/m30k-prefix       (half an hour)
@@ -38,8 +33,8 @@ from phosphene.models.translator import gold
 from phosphene.objectives.likelihood import label_smoothed
 from phosphene.recipes.aligned_encoder import aligned_encoder
 from phosphene.recipes.clip_prefix_data import (
-    MaskedSources,
     Space,
+    Withholding,
     captioned,
     captions,
     mixed,
@@ -97,7 +92,7 @@ def pretrain(
         Stage(
             name="pretrain",
             modules=parts,
-            batches=MaskedSources(batches, plan.dropped, settings.seed),
+            batches=Withholding(batches, settings.seed, tokens=plan.dropped),
             loss=lambda batch: {"text": likelihood(model, batch, settings.smoothing)},
             budget=plan.budget,
             optim=plan.optim,
@@ -133,12 +128,12 @@ def translate(
 ) -> Finished:
     """Stage 2: from a sentence, and its vector, to its translation."""
     batches = TrainingBatches(sentences, settings.max_tokens, settings.seed)
-    masked = MaskedSources(batches, settings.source_masking, settings.seed)
+    masking, absent = settings.source_masking, settings.vector_masking
     return trainer.fit(
         Stage(
             name="translate",
             modules={"translator": model},
-            batches=masked if settings.source_masking else batches,
+            batches=Withholding(batches, settings.seed, tokens=masking, vectors=absent),
             loss=lambda batch: {"translation": likelihood(model, batch, settings.smoothing)},
             evaluate=lambda: {"loss": validation_loss(model, held_out, settings.smoothing)},
             budget=settings.translate.budget,

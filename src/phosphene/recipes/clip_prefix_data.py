@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from phosphene.core.runlog import RunLog
-from phosphene.core.types import Batch, Tokens
+from phosphene.core.types import Batch, Tokens, Vectors
 from phosphene.data.dataset import NO_PICTURE, TrainingBatches, TranslationData, VectorTable
 from phosphene.data.described import Described, Direction, Picture
 from phosphene.data.image import load_rgb
@@ -232,38 +232,63 @@ def sourced(arm: Arm, space: Space, sentences: Examples) -> TranslationData:
 
 
 @final
-class MaskedSources:
-    """Batches in which each source token is dropped with a probability; language and EOS stay.
+class Withholding:
+    """Batches of which parts are withheld by chance: source tokens, and whole vectors.
 
-    ``--mask_prob`` of the released code. Which tokens go depends on seed and place of the batch.
+    The language and EOS of a source stay (``--mask_prob`` of the released code). What goes depends
+    on seed and place of the batch.
+
+    Args:
+        batches: what is withheld from.
+        seed: the same seed withholds the same.
+        tokens: share of the source tokens.
+        vectors: share of the examples that lose their vector.
     """
 
-    def __init__(self, batches: TrainingBatches, probability: float, seed: int) -> None:
-        self.batches = batches
-        self.probability = probability
-        self.seed = seed
+    def __init__(
+        self, batches: TrainingBatches, seed: int, *, tokens: float = 0.0, vectors: float = 0.0
+    ) -> None:
+        self._batches = batches
+        self._seed = seed
+        self._tokens = tokens
+        self._vectors = vectors
 
     def iterate(
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, Batch]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        for after, batch in self.batches.iterate(start, rank, processes):
-            rng = np.random.default_rng([self.seed, after.epoch, after.batch, rank])
-            yield after, replace(batch, source=self._mask(batch.source, rng))
+        for after, batch in self._batches.iterate(start, rank, processes):
+            rng = np.random.default_rng([self._seed, after.epoch, after.batch, rank])
+            yield (
+                after,
+                replace(
+                    batch,
+                    source=self._some_tokens(batch.source, rng),
+                    vectors=self._some_vectors(batch.vectors, rng),
+                ),
+            )
 
-    def _mask(self, source: Tokens, rng: np.random.Generator) -> Tokens:
+    def _some_tokens(self, source: Tokens, rng: np.random.Generator) -> Tokens:
+        if not self._tokens:
+            return source
         kept = []
         for ids, length in zip(source.ids.tolist(), source.mask.sum(dim=1).tolist(), strict=True):
-            drop = rng.random(length) < self.probability
-            drop[[0, -1]] = False
-            kept.append([word for word, gone in zip(ids, drop, strict=False) if not gone])
+            gone = rng.random(length) < self._tokens
+            gone[[0, -1]] = False
+            kept.append([word for word, drop in zip(ids, gone, strict=False) if not drop])
         return Tokens.pad(kept)
+
+    def _some_vectors(self, vectors: Vectors | None, rng: np.random.Generator) -> Vectors | None:
+        if vectors is None or not self._vectors:
+            return vectors
+        kept = vectors.mask & torch.from_numpy(rng.random(len(vectors.mask)) >= self._vectors)
+        return Vectors(vectors.values * kept[:, None], kept)
 
 
 __all__ = [
     "Examples",
-    "MaskedSources",
     "Space",
+    "Withholding",
     "captioned",
     "captions",
     "mixed",

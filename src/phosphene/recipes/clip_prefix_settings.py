@@ -105,6 +105,9 @@ class Settings(Frozen):
     source, and a decoder that learns to do without one forgets it."""
     source_masking: float = Field(default=0.0, ge=0, le=1)
     """Share of the source tokens that are dropped in stage 2. Stage 1 has no source at all."""
+    vector_masking: float = Field(default=0.0, ge=0, le=1)
+    """Share of the examples that have no vector in stage 2, so that the decoder reads the source
+    too. The paper withholds none: its decoder reads from the start."""
     pretrain: PretrainConfig = PretrainConfig()
     """Stage 0, where the translator is not published; every system starts from it."""
     caption: StageConfig
