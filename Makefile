@@ -9,8 +9,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 demo: $(STAMP)/core
 	$(BIN)/phosphene demo --folder runs/demo
 
+# Files side by side in two processes, each with one thread.
 test: $(STAMP)/dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: $(STAMP)/dev
 	$(BIN)/python -m pytest -m ""
