@@ -18,6 +18,7 @@ vocab      entries of the joint vocabulary
 hidden     width of the translator (``d``)
 head       attention heads
 feature    width of a visual feature (2048 for ResNet-50)
+layer      chosen layers of a teacher
 pair       positions of a student that are matched with one of a teacher
 photo      pictures of one batch; at most ``batch``, often fewer
 label      things that may be in a picture, answers, classes
@@ -229,6 +230,25 @@ class MaskedPairs(_OnDevice):
         return len(self.batch)
 
 
+@dataclass(frozen=True)
+class Parallel(_OnDevice):
+    """What a student reads, and the states of its teacher, which read the same in English.
+
+    Pairs are counted in the student's kind of position, and in the rows of ``states``.
+    """
+
+    batch: Batch
+    states: Float[Tensor, "batch teacher_row layer hidden"]
+    """The teacher's rows that can be matched, of its chosen layers."""
+    cls: AlignedPositions
+    region: AlignedPositions
+    tag: AlignedPositions
+    mixed: AlignedPositions
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
 Rows = TypeVar("Rows", Tokens, Regions, Vectors)
 
 
@@ -249,6 +269,7 @@ __all__ = [
     "Masked",
     "MaskedPairs",
     "Modality",
+    "Parallel",
     "Pixels",
     "Regions",
     "Tokens",

@@ -115,6 +115,13 @@ class CodeMixing(Frozen):
     """Questions left without English, as a share. The paper's code leaves none."""
 
 
+def mixable(
+    words: Sequence[str], english: Sequence[str], alignment: Alignment, cuts: tuple[Cut, Cut]
+) -> list[tuple[int, int]]:
+    """``(word, English word)`` that :func:`code_mix` may exchange; arguments as there."""
+    return [(here, there) for there, here in _one_to_one(alignment) if _same(english[there], cuts)]
+
+
 def code_mix(
     words: Sequence[str],
     english: Sequence[str],
@@ -136,9 +143,7 @@ def code_mix(
         mixing: how much.
         rng: see :func:`mixing_rng`.
     """
-    candidates = [
-        (here, there) for there, here in _one_to_one(alignment) if _same(english[there], cuts)
-    ]
+    candidates = mixable(words, english, alignment, cuts)
     units = len(words) if mixing.unit == "words" else sum(len(cuts[0](word)) for word in words)
     wanted = max(1, round(mixing.share * units)) if mixing.share else 0
     if rng.random() < mixing.clean:
@@ -211,6 +216,7 @@ __all__ = [
     "code_mix",
     "collate_pairs",
     "cut_with",
+    "mixable",
     "mixing_rng",
     "region_pairs",
     "tag_pairs",

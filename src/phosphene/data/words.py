@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import lru_cache
 from itertools import groupby
 from typing import Final
@@ -30,6 +31,27 @@ def split_words(text: str, language: str) -> tuple[str, ...]:
     if language != "en":
         return tuple(words)
     return tuple(part for word in words for part in _without_clitic(word))
+
+
+def segment(text: str, language: str, known: Collection[str]) -> tuple[str, ...]:
+    """The words of running text without spaces: known ones, the longest first.
+
+    What stands between them is split as :func:`split_words` does.
+    """
+    longest = max(map(len, known), default=0)
+    words: list[str] = []
+    for chunk in text.split():
+        start = unknown = 0
+        while start < len(chunk):
+            ends = range(min(len(chunk), start + longest), start, -1)
+            end = next((stop for stop in ends if chunk[start:stop] in known), start)
+            if end == start:
+                start += 1
+                continue
+            words += [*split_words(chunk[unknown:start], language), chunk[start:end]]
+            start = unknown = end
+        words += split_words(chunk[unknown:], language)
+    return tuple(words)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -89,4 +111,4 @@ def _is_punctuation(character: str) -> bool:
     return unicodedata.category(character)[0] in "PS"
 
 
-__all__ = ["UNSPACED", "join_words", "split_words"]
+__all__ = ["UNSPACED", "join_words", "segment", "split_words"]

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 
-from phosphene.core.types import Masked, MaskedPairs, Tokens
+from phosphene.core.types import Batch, Masked, MaskedPairs, Parallel, Tokens
 from phosphene.evaluate.score import Score
 from phosphene.models.pretraining import PretrainingHeads, masked_rows
 from phosphene.models.vlencoder import VLEncoder
 from phosphene.weighting.direct import Term
 
+Held = TypeVar("Held", MaskedPairs, Parallel, Batch)
+"""What a loss is computed of."""
+
 
 def held_out_means(
-    loss: Callable[[MaskedPairs], Mapping[str, Term]],
-    batches: Iterable[MaskedPairs],
+    loss: Callable[[Held], Mapping[str, Term]],
+    batches: Iterable[Held],
     device: torch.device,
 ) -> dict[str, float]:
     """The mean of every term over all ``batches``, and as ``loss`` their weighted sum."""
     totals: dict[str, float] = {}
     counts: dict[str, float] = {}
     weights: dict[str, float] = {}
-    for pairs in batches:
-        for name, term in loss(pairs.to(device)).items():
+    for batch in batches:
+        for name, term in loss(batch.to(device)).items():
             totals[name] = totals.get(name, 0.0) + float(term.total)
             counts[name] = counts.get(name, 0.0) + term.count
             weights[name] = term.weight

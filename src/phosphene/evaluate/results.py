@@ -1,6 +1,7 @@
 """Results on disk: ``results.json`` for programs, ``translations/`` for people and other tools.
 
 ``translations/SPLIT.tsv`` has a line per sentence: source, reference, hypothesis, log-likelihood.
+For systems that answer it is ``answers/SPLIT.tsv``: question, gold answer, answer, log-likelihood.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from phosphene.core.files import write_atomically
 from phosphene.core.runlog import Signature
 from phosphene.data.lines import read_lines
 from phosphene.evaluate.score import Score, Unavailable
-from phosphene.evaluate.system import Line, Results, SplitResult
+from phosphene.evaluate.system import Kind, Line, Results, SplitResult
 
 
 def write_results(folder: Path, results: Results) -> None:
@@ -24,7 +25,7 @@ def write_results(folder: Path, results: Results) -> None:
         rows = ["\t".join([*_cells(line), repr(line.likelihood)]) for line in split.lines]
         if rows:
             text = "\n".join(rows) + "\n"
-            write_atomically(folder / "translations" / f"{split.split}.tsv", text.encode())
+            write_atomically(folder / split.kind / f"{split.split}.tsv", text.encode())
     text = json.dumps(results_record(results), ensure_ascii=False, indent=1)
     write_atomically(folder / "results.json", text.encode())
 
@@ -58,6 +59,7 @@ def results_record(results: Results) -> dict[str, Any]:
         "signature": results.signature.record(),
         "splits": {
             split.split: {
+                "kind": split.kind,
                 "sentences": split.sentences,
                 "scores": [asdict(score) for score in split.scores],
             }
@@ -76,7 +78,8 @@ def _read_split(folder: Path, name: str, record: dict[str, Any]) -> SplitResult:
     scores = tuple(
         Unavailable(**score) if "reason" in score else Score(**score) for score in record["scores"]
     )
-    path = folder / "translations" / f"{name}.tsv"
+    kind: Kind = "answers" if record.get("kind") == "answers" else "translations"
+    path = folder / kind / f"{name}.tsv"
     lines: list[Line] = []
     for number, row in enumerate(read_lines(path) if path.exists() else [], start=1):
         fields = row.split("\t")
@@ -86,4 +89,4 @@ def _read_split(folder: Path, name: str, record: dict[str, Any]) -> SplitResult:
             lines.append(Line(fields[0], fields[1], fields[2], float(fields[3])))
         except ValueError as error:
             raise InputError(f"{path}:{number}: expected a number, got {fields[3]!r}") from error
-    return SplitResult(name, int(record["sentences"]), scores, tuple(lines))
+    return SplitResult(name, int(record["sentences"]), scores, tuple(lines), kind)

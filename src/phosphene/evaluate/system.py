@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog, Signature
@@ -19,15 +20,20 @@ Judge = Callable[[Sequence[str]], list[Score]]
 """Scores the translations of one split by what is known to be true in its pictures."""
 
 
+Kind = Literal["translations", "answers"]
+"""What the lines of a split are. Answers are right or wrong; translations are compared."""
+
+
 @dataclass(frozen=True)
 class Line:
-    """One sentence of a test split."""
+    """One sentence of a test split, or one question with its gold answer and the one given."""
 
     source: str
     reference: str
     hypothesis: str
     likelihood: float
-    """Log-probability of the whole reference, in nats."""
+    """Log-probability of the whole reference, in nats; minus infinity for a gold answer that is
+    none of the system's."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class SplitResult:
     scores: tuple[Score | Unavailable, ...]
     lines: tuple[Line, ...] = ()
     """What was said, sentence by sentence; empty where the split could not be translated."""
+    kind: Kind = "translations"
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,9 @@ def cell_boxes(height: int, width: int) -> Float[Tensor, "region 4"]:
 
 
 @torch.no_grad()
-def world_regions(teacher: VisualTeacher, scenes: Mapping[str, Scene]) -> dict[str, PictureRegions]:
+def world_regions(
+    teacher: VisualTeacher, scenes: Mapping[str, Scene], *, whole: bool = False
+) -> dict[str, PictureRegions]:
     """Regions of drawn scenes by name: the teacher's look at each box, and what is in it.
 
     Every box is cut out, scaled to 32 pixels and shown to the teacher by itself; its feature is
@@ -154,21 +156,33 @@ def world_regions(teacher: VisualTeacher, scenes: Mapping[str, Scene]) -> dict[s
         teacher: a network trained on the world.
         scenes: what is true in each picture. Tags are those of the scene: they name the noun and
             not its sense.
+        whole: the whole picture is the last region: where a scene takes place is seen best there.
     """
     found: dict[str, PictureRegions] = {}
     names = list(scenes)
-    device = teacher.mean.device
     for first in range(0, len(names), _PHOTOS_AT_ONCE):
         part = names[first : first + _PHOTOS_AT_ONCE]
-        where = [torch.from_numpy(boxes(scenes[name])) for name in part]
-        owner = torch.arange(len(part)).repeat_interleave(torch.tensor([*map(len, where)]))
+        frame = torch.tensor([[0.0, 0.0, 1.0, 1.0]])[: int(whole)]
+        where = [torch.cat([torch.from_numpy(boxes(scenes[name])), frame]) for name in part]
         pixels = to_tensor(np.stack([draw(scenes[name]) for name in part]))
-        cut = crops(pixels, owner, torch.cat(where), _CROP_SIDE).to(device)
-        features = teacher.perceive(teacher.normalise(cut)).last.mean((2, 3)).cpu()
-        each = features.split([*map(len, where)])
+        each = box_features(teacher, pixels, where)
         for name, feature, box in zip(part, each, where, strict=True):
             found[name] = PictureRegions(feature, box, tags(scenes[name]))
     return found
+
+
+@torch.no_grad()
+def box_features(
+    teacher: VisualTeacher,
+    pixels: Float[Tensor, "photo 3 height width"],
+    where: Sequence[Float[Tensor, "region 4"]],
+) -> list[Float[Tensor, "region feature"]]:
+    """The teacher's look at some boxes of each picture, on the CPU; see :func:`world_regions`."""
+    counts = [*map(len, where)]
+    owner = torch.arange(len(where)).repeat_interleave(torch.tensor(counts))
+    cut = crops(pixels, owner, torch.cat([*where]), _CROP_SIDE).to(teacher.mean.device)
+    features = teacher.perceive(teacher.normalise(cut)).last.mean((2, 3)).cpu()
+    return list(features.split(counts))
 
 
 def crops(
@@ -216,6 +230,7 @@ def _grids(
 __all__ = [
     "GridTeacher",
     "TagRule",
+    "box_features",
     "cell_boxes",
     "crops",
     "extract_regions",

@@ -12,6 +12,8 @@ RECIPES = {
     "inversion_mmt": "image-free translation: a generator makes the picture's feature from text",
     "vlp_mmt": "translation with pictures on a vision-language pre-trained encoder",
     "clip_prefix": "image-free translation: captions from pictures, then from the text's vector",
+    "crosslingual_vqa": "an English answerer of questions about pictures teaches another language",
+    "modality_kd": "a large classifier of pictures with texts teaches a small one, view by view",
 }
 """What each recipe does, in a line. Its module has the same name."""
 

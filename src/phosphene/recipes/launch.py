@@ -102,11 +102,13 @@ def _chosen(folder: Path, split: str | None, with_meteor: bool) -> Results:
     results = read_results(folder)
     splits = results.splits if split is None else (results.split(split),)
     if with_meteor:
-        splits = tuple(_add_meteor(one, results.language) if one.lines else one for one in splits)
+        splits = tuple(_add_meteor(one, results.language) for one in splits)
     return replace(results, splits=splits)
 
 
 def _add_meteor(split: SplitResult, language: str) -> SplitResult:
+    if not split.lines or split.kind == "answers":
+        return split
     spoken = [line.hypothesis for line in split.lines]
     score: Score | Unavailable
     try:

@@ -64,6 +64,8 @@ def comparison_tables(
 ) -> list[Table]:
     """Each common split with significance: BLEU by resampling, likelihoods by permutation.
 
+    Answers are right or wrong: a permutation of that, question by question.
+
     Args:
         system: the results of one run.
         baseline: those of another, on the same sentences.
@@ -77,6 +79,10 @@ def comparison_tables(
         if other is None or not split.lines or not other.lines:
             continue
         _check_same_sentences(split, other)
+        if split.kind == "answers":
+            title = f"{split.split}: {name} against {baseline_name}"
+            tables.append(_correctness_table(title, split, other, seed))
+            continue
         comparisons = compare_corpora(
             [line.hypothesis for line in split.lines],
             [line.hypothesis for line in other.lines],
@@ -108,9 +114,10 @@ def run_report(
 def learning_curves(runs: Mapping[str, Path]) -> list[Plot]:
     """Training and validation loss of several runs over their updates."""
     plots = []
-    for kind, value, title in (
-        ("train", "translation", "Training loss"),
-        ("evaluate", "loss", "Validation loss"),
+    for kind, value, title, unit in (
+        ("train", "translation", "Training loss", "nats per target token"),
+        ("train", "answers", "Training loss of answers", "nats per question"),
+        ("evaluate", "loss", "Validation loss", "mean"),
     ):
         curves = tuple(
             Curve(
@@ -124,7 +131,7 @@ def learning_curves(runs: Mapping[str, Path]) -> list[Plot]:
             for name, folder in runs.items()
         )
         if any(curve.points for curve in curves):
-            plots.append(Plot(title, "update", "nats per target token", curves))
+            plots.append(Plot(title, "update", unit, curves))
     return plots
 
 
@@ -203,6 +210,25 @@ def _likelihood_table(title: str, split: SplitResult, other: SplitResult, seed: 
     row: tuple[Cell, ...] = (
         "log-likelihood of the reference, nats per sentence",
         Number(test.delta, test.signature, 3),
+        interval,
+        Number(test.p_value, test.signature, 4),
+    )
+    return Table(title, ("value", "difference", "95 %", "p (permutation)"), (row,))
+
+
+def _correctness_table(title: str, split: SplitResult, other: SplitResult, seed: int) -> Table:
+    """Share of right answers, in percent, and whether the difference may be chance."""
+    test = paired_permutation(
+        *(
+            np.array([100.0 * (line.hypothesis == line.reference) for line in one.lines])
+            for one in (split, other)
+        ),
+        seed=seed,
+    )
+    interval = f"{test.delta_interval.low:.2f} to {test.delta_interval.high:.2f}"
+    row: tuple[Cell, ...] = (
+        "accuracy, percent",
+        Number(test.delta, test.signature, 2),
         interval,
         Number(test.p_value, test.signature, 4),
     )
