@@ -39,24 +39,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from phosphene.core.runtime import seed_update
-from phosphene.core.types import VIEWS, Batch, Taught
+from phosphene.core.types import VIEWS, Taught
 from phosphene.data.classification_data import ExampleBatches, in_order
 from phosphene.data.taught import TaughtBatches
 from phosphene.data.teaching import States
 from phosphene.data.views import Drop, dropping, views
 from phosphene.evaluate.pretraining import held_out_means
-from phosphene.models.answerer import Answerer, AnswererTrace
 from phosphene.models.view_answers import OnlineAnswers, producer_of, store_answers
-from phosphene.nn.hint import HintRegressor
 from phosphene.nn.visual import freeze
-from phosphene.objectives.imitation import hint
-from phosphene.objectives.relation import angle_relation, distance_relation, similarity_relation
 from phosphene.recipes.modality_kd_data import load_data, mean_region
-from phosphene.recipes.modality_kd_networks import Side, Task, matched_layers, side
+from phosphene.recipes.modality_kd_losses import Task, features, likelihood
+from phosphene.recipes.modality_kd_networks import Pupil, Side, side
 from phosphene.recipes.modality_kd_results import Trained, evaluate, export
 from phosphene.recipes.modality_kd_settings import Settings
 from phosphene.train.stage import Finished, Fitter, LookAhead, Stage
-from phosphene.weighting.direct import Term, example_mean
+from phosphene.weighting.direct import example_mean
 from phosphene.weighting.instance import IMPORTANCE, ViewLosses, correctness, population
 from phosphene.weighting.meta import MetaLearner
 
@@ -77,16 +74,12 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     if settings.system == "teacher":
         return Trained(data, teacher, teacher, drop, finished)
     seed_update(settings.seed)
-    student = side(settings, data, settings.network)
-    depths = student.model.encoder.config.layers, teacher.model.encoder.config.layers
-    matches = matched_layers(*depths) if settings.features else ()
-    answers = teacher_answers(trainer, settings, teacher, drop, [each for _, each in matches])
-    hints = HintRegressor(student.model.width, teacher.model.width, matches)
-    learner = MetaLearner(len(data.labels.names), settings.distillation.meta_hidden)
-    losses = objective(settings, task, student.model, hints, drop)
-    weigh = weights(settings, task, learner)
-    finished = distil(trainer, settings, task, student, answers, hints, losses, weigh, learner)
-    return Trained(data, student, teacher, drop, finished, weigh, answers)
+    pupil = Pupil.of(settings, side(settings, data, settings.network), teacher)
+    layers = [theirs for _, theirs in pupil.hints.matches] if settings.features else []
+    answers = teacher_answers(trainer, settings, teacher, drop, layers)
+    finished = distil(trainer, settings, task, pupil, answers, drop)
+    weigh = weights(settings, task, pupil.learner)
+    return Trained(data, pupil.student, teacher, drop, finished, weigh, answers)
 
 
 def teach(trainer: Fitter, settings: Settings, task: Task, teacher: Side) -> Finished:
@@ -116,10 +109,10 @@ def teacher_answers(
 
 
 def objective(
-    settings: Settings, task: Task, student: Answerer, hints: HintRegressor, drop: Drop
+    settings: Settings, task: Task, pupil: Pupil, drop: Drop
 ) -> Callable[[Taught], ViewLosses]:
     """The losses of eqs. 1 to 5, those of the views not yet weighted."""
-    plan = settings.distillation
+    student, temperature = pupil.student.model, settings.distillation.temperature
 
     def losses(taught: Taught) -> ViewLosses:
         seen = views(taught.batch, drop)
@@ -127,40 +120,18 @@ def objective(
         assert taught.batch.labels is not None
         learned = task.likelihood(trace.logits, taught.batch.labels)
         fixed = {"likelihood": example_mean(learned, settings.label_share)}
-        fixed |= features(settings, trace, taught, hints)
+        fixed |= features(settings, trace, taught, pupil.hints)
         ours = [trace.logits] if settings.views != "none" else []
         if settings.views not in ("none", "both"):
             ours += [student(seen.image).logits, student(seen.text).logits]
         imitated = [
-            task.imitation(own, theirs, plan.temperature)
+            task.imitation(own, theirs, temperature)
             for own, theirs in zip(ours, taught.logits.unbind(1), strict=False)
         ]
         imitated += [torch.zeros_like(learned)] * (len(VIEWS) - len(ours))
         return ViewLosses(fixed, torch.stack(imitated, dim=1), 1 - settings.label_share)
 
     return losses
-
-
-def features(
-    settings: Settings, trace: AnswererTrace, taught: Taught, hints: HintRegressor
-) -> dict[str, Term]:
-    """What FitNet, RKD and SP add, both modalities given."""
-    if settings.features is None:
-        return {}
-    assert taught.states is not None and taught.pooled is not None
-    plan, pair = settings.distillation, (trace.pooled, taught.pooled)
-    match settings.features:
-        case "fitnet":
-            own = torch.cat(hints([layer[:, :1] for layer in trace.encoder.layers]), dim=1)
-            every = torch.ones_like(own[:, :, 0], dtype=torch.bool)
-            return {"states": example_mean(hint(own, taught.states, every), plan.fitnet)}
-        case "rkd":
-            return {
-                "distances": example_mean(distance_relation(*pair), 25 * plan.rkd),
-                "angles": example_mean(angle_relation(*pair), 50 * plan.rkd),
-            }
-        case "sp":
-            return {"similarities": example_mean(similarity_relation(*pair), plan.sp)}
 
 
 def weights(settings: Settings, task: Task, learner: MetaLearner) -> Weigh:
@@ -189,30 +160,23 @@ def weights(settings: Settings, task: Task, learner: MetaLearner) -> Weigh:
 
 
 def distil(
-    trainer: Fitter,
-    settings: Settings,
-    task: Task,
-    student: Side,
-    answers: States,
-    hints: HintRegressor,
-    losses: Callable[[Taught], ViewLosses],
-    weigh: Weigh,
-    learner: MetaLearner,
+    trainer: Fitter, settings: Settings, task: Task, pupil: Pupil, answers: States, drop: Drop
 ) -> Finished:
     """Stage 2; with ``msd_meta`` the weights are learned on the way (Algorithm 1)."""
+    student = pupil.student
     look_ahead = LookAhead(
-        learner=learner,
-        weigh=weigh,
-        losses=losses,
+        learner=pupil.learner,
+        weigh=weights(settings, task, pupil.learner),
+        losses=objective(settings, task, pupil, drop),
         meta_batches=ExampleBatches(student.data.meta, settings.batch, settings.seed),
         meta_loss=lambda batch: likelihood(task, student.model, batch),
         config=settings.meta,
     )
+    hints = {"hints": pupil.hints} if settings.features == "fitnet" else {}
     return trainer.fit(
         Stage(
             name="distil",
-            modules={"student": student.model}
-            | ({"hints": hints} if settings.features == "fitnet" else {}),
+            modules={"student": student.model, **hints},
             batches=TaughtBatches(student.data.train, answers, settings.batch, settings.seed),
             loss=look_ahead.terms,
             look_ahead=look_ahead if settings.views == "meta" else None,
@@ -221,12 +185,6 @@ def distil(
             optim=settings.distil.optim,
         )
     )
-
-
-def likelihood(task: Task, model: Answerer, batch: Batch) -> Term:
-    """The cross-entropy of the labels, both modalities given."""
-    assert batch.labels is not None
-    return example_mean(task.likelihood(model(batch).logits, batch.labels))
 
 
 def held_out(trainer: Fitter, settings: Settings, task: Task, side: Side) -> dict[str, float]:

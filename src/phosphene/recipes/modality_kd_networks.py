@@ -1,4 +1,4 @@
-"""The networks of the recipe ``modality_kd``, and what its losses mean for one label or many."""
+"""The networks of the recipe ``modality_kd``: teacher, student, and what learns beside it."""
 
 from __future__ import annotations
 
@@ -6,69 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from phosphene.core.types import Labels
 from phosphene.data.questions import Reader
 from phosphene.data.trim import trim
 from phosphene.data.wordpiece import WordPiece
 from phosphene.models.answerer import Answerer, AnswererConfig
 from phosphene.models.pretrained_bert import encoder_from_bert, load_bert
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
-from phosphene.objectives.imitation import distillation, multi_label_distillation
-from phosphene.objectives.likelihood import multi_label, single_label
+from phosphene.nn.hint import HintRegressor
 from phosphene.recipes.modality_kd_data import Data, Encoded
 from phosphene.recipes.modality_kd_settings import SCRATCH, NetworkConfig, Settings
-
-
-@dataclass(frozen=True)
-class Task:
-    """Exactly one label of each example, or ``many``.
-
-    A loss of many labels is their mean; a divergence between whole answers is their sum, or else
-    importance and correctness would hardly depend on it.
-    """
-
-    many: bool
-
-    def likelihood(
-        self, logits: Float[Tensor, "batch label"], labels: Labels
-    ) -> Float[Tensor, " batch"]:
-        """The negative log-likelihood that is minimised (eqs. 1 and 9)."""
-        losses = self.surprise(logits, labels)
-        return losses / logits.shape[1] if self.many else losses
-
-    def surprise(
-        self, logits: Float[Tensor, "batch label"], labels: Labels
-    ) -> Float[Tensor, " batch"]:
-        """``h`` of eq. 7: how unlikely the labels are."""
-        return multi_label(logits, labels) if self.many else single_label(logits, labels)
-
-    def imitation(
-        self,
-        student: Float[Tensor, "batch label"],
-        teacher: Float[Tensor, "batch label"],
-        temperature: float,
-    ) -> Float[Tensor, " batch"]:
-        """A summand of eq. 5."""
-        if self.many:
-            return multi_label_distillation(student, teacher, temperature).mean(dim=1)
-        return distillation(student, teacher, temperature)
-
-    def divergence(
-        self, answer: Float[Tensor, "batch label"], other: Float[Tensor, "batch label"]
-    ) -> Float[Tensor, " batch"]:
-        """``delta`` of eq. 6: KL from ``answer`` to ``other``."""
-        if self.many:
-            return multi_label_distillation(other, answer, 1.0).sum(dim=1)
-        return distillation(other, answer, 1.0)
-
-    def probabilities(
-        self, logits: Float[Tensor, "batch view label"]
-    ) -> Float[Tensor, "batch view label"]:
-        """What eq. 8 reads."""
-        return logits.sigmoid() if self.many else logits.softmax(dim=-1)
+from phosphene.weighting.meta import MetaLearner
 
 
 @dataclass(frozen=True)
@@ -78,6 +26,27 @@ class Side:
     model: Answerer
     reader: Reader
     data: Encoded
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """What learns in the second stage."""
+
+    student: Side
+    hints: HintRegressor
+    """FitNet: from the student's states to the teacher's."""
+    learner: MetaLearner
+    """Of the weights."""
+
+    @classmethod
+    def of(cls, settings: Settings, student: Side, teacher: Side) -> Pupil:
+        """A student, and what lies between it and its teacher."""
+        ours, theirs = student.model.encoder.config, teacher.model.encoder.config
+        hints = HintRegressor(
+            ours.hidden, theirs.hidden, matched_layers(ours.layers, theirs.layers)
+        )
+        labels = len(student.data.train.labels.names)
+        return cls(student, hints, MetaLearner(labels, settings.distillation.meta_hidden))
 
 
 def side(settings: Settings, data: Data, network: NetworkConfig) -> Side:
@@ -147,4 +116,4 @@ def _with_words(encoder: VLEncoder, kept: Sequence[int], wordpiece: WordPiece) -
     return smaller
 
 
-__all__ = ["Side", "Task", "classifier", "encoder_config", "matched_layers", "side"]
+__all__ = ["Pupil", "Side", "classifier", "encoder_config", "matched_layers", "side"]
