@@ -121,6 +121,66 @@ def translate(
 
 
 @app.command()
+def cache(
+    recipe: str,
+    config: Config = "toy",
+    changes: Changes = [],  # noqa: B006
+    run: Annotated[
+        Path | None, typer.Option(help="Run folder beside whose kin the store will lie.")
+    ] = None,
+    data_root: DataRoot = None,
+    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a recipe's teacher and store its states, or go on with that; train no student.
+
+    Example: phosphene cache crosslingual_vqa --config toy --run runs/kd
+    """
+    from phosphene.recipes.launch import cache_run
+
+    _use_data(data_root)
+    folder = run if run is not None else Path("runs") / f"{recipe}-{Path(config).stem}"
+    record = cache_run(recipe, config, changes, folder, quiet=quiet)
+    if as_json:
+        _print_json(record)
+    else:
+        typer.echo(
+            f"{record['questions']:,} questions, {record['bytes_per_question']:,.0f} bytes each, "
+            f"{record['seconds']:,.1f} s: {record['folder']}"
+        )
+
+
+@app.command()
+def answer(
+    run: Run,
+    question: Annotated[str | None, typer.Option(help="A question.")] = None,
+    image: Annotated[Path | None, typer.Option(help="The picture that it is about.")] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(help="A file of questions instead, one JSON object a line.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer questions about pictures: one, or a file of them in order.
+
+    Example: phosphene answer runs/kd --image photo.png --question 'ここに何が見えますか'
+    """
+    from phosphene.serve.answers import one_request, open_answers, read_requests
+
+    if (question is None) == (jsonl is None) or (jsonl is not None and image is not None):
+        raise InputError("expected --question, with --image or without, or --jsonl alone")
+    if question is not None:
+        requests = [one_request(question, image)]
+    else:
+        assert jsonl is not None
+        requests = read_requests(jsonl)
+    for found in open_answers(run).answer(requests):
+        if as_json:
+            typer.echo(json.dumps(found.record(), ensure_ascii=False))
+        else:
+            typer.echo(found.answer)
+
+
+@app.command()
 def evaluate(
     run: Run,
     split: Annotated[

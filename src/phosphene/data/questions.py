@@ -207,18 +207,42 @@ class Shuffled:
 
 @final
 class QuestionBatches:
-    """Labelled questions for a stage: seeded, resumable at any batch."""
+    """Labelled questions for a stage: seeded, resumable at any batch.
 
-    def __init__(self, data: QuestionData, size: int, seed: int) -> None:
+    Args:
+        data: the questions.
+        size: questions of a batch.
+        seed: of their order.
+        hide: so many word pieces of a question, as a share, become ``unknown``.
+        unknown: the id that stands for what is hidden.
+    """
+
+    def __init__(
+        self, data: QuestionData, size: int, seed: int, hide: float = 0.0, unknown: int = 0
+    ) -> None:
         self.data = data
         self.order = Shuffled(len(data), size, seed)
+        self.hide = hide
+        self.unknown = unknown
 
     def iterate(
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, Batch]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        for after, _, indices in self.order.walk(start):
-            yield after, self.data.batch(shard(indices, rank, processes))
+        for after, epoch, indices in self.order.walk(start):
+            mine = shard(indices, rank, processes)
+            yield after, self.data.batch(mine, [self._seen(row, epoch) for row in mine.tolist()])
+
+    def _seen(self, row: int, epoch: int) -> list[int]:
+        """The word pieces of a question, some of them hidden."""
+        pieces = self.data.sources[row]
+        if not self.hide:
+            return pieces
+        hidden = np.random.default_rng([self.order.seed, epoch, row]).random(len(pieces))
+        return [
+            self.unknown if chance < self.hide else piece
+            for piece, chance in zip(pieces, hidden.tolist(), strict=True)
+        ]
 
 
 def in_order(data: QuestionData, size: int) -> Iterator[tuple[Indices, Batch]]:

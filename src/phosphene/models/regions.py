@@ -175,9 +175,12 @@ def world_regions(
 def box_features(
     teacher: VisualTeacher,
     pixels: Float[Tensor, "photo 3 height width"],
-    where: Sequence[Float[Tensor, "region 4"]],
-) -> list[Float[Tensor, "region feature"]]:
-    """The teacher's look at some boxes of each picture, on the CPU; see :func:`world_regions`."""
+    where: Sequence[Tensor],
+) -> list[Tensor]:
+    """The teacher's look at some boxes of each picture, on the CPU; see :func:`world_regions`.
+
+    Of each picture ``[region, 4]``, its boxes as fractions of it, to ``[region, feature]``.
+    """
     counts = [*map(len, where)]
     owner = torch.arange(len(where)).repeat_interleave(torch.tensor(counts))
     cut = crops(pixels, owner, torch.cat([*where]), _CROP_SIDE).to(teacher.mean.device)

@@ -167,11 +167,14 @@ class BertEncoder(nn.Module):
         return tuple(packing.pad(state) for state in states)
 
 
-def initialise_bert(module: nn.Module) -> None:
-    """Fresh weights for every table and linear layer in ``module``: N(0, 0.02), biases 0."""
+def initialise_bert(module: nn.Module, std: float = INITIAL_STD) -> None:
+    """Fresh weights for every table and linear layer in ``module``: N(0, std), biases 0.
+
+    BERT's 0.02 is for a width of 768; a width of 64 learns several times faster from 0.1.
+    """
     for part in module.modules():
         if isinstance(part, nn.Linear | nn.Embedding):
-            nn.init.normal_(part.weight, std=INITIAL_STD)
+            nn.init.normal_(part.weight, std=std)
         if isinstance(part, nn.Linear):
             nn.init.zeros_(part.bias)
 

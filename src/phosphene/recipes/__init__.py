@@ -17,6 +17,9 @@ RECIPES = {
 }
 """What each recipe does, in a line. Its module has the same name."""
 
+CACHING = ("crosslingual_vqa",)
+"""Recipes with a store of a teacher's states, which their ``cache`` makes."""
+
 
 def load_recipe(name: str) -> ModuleType:
     """The module of a recipe: ``Settings``, ``train`` and ``evaluate``.

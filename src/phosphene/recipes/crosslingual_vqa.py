@@ -34,11 +34,11 @@ from __future__ import annotations
 from phosphene.core.runtime import seed_update
 from phosphene.core.types import Batch, Parallel
 from phosphene.data.answers import AnswerVocabulary
-from phosphene.data.questions import QuestionBatches, QuestionData, in_order
-from phosphene.data.teaching import Lessons, States, TeachingBatches
+from phosphene.data.questions import QuestionBatches, QuestionData, Reader, in_order
+from phosphene.data.store import Store
+from phosphene.data.teaching import TeachingBatches
 from phosphene.evaluate.pretraining import held_out_means
 from phosphene.models.answerer import Answerer
-from phosphene.models.states import OnlineStates, producer_of, store_states
 from phosphene.nn.visual import freeze
 from phosphene.objectives.likelihood import multi_label, single_label
 from phosphene.recipes.crosslingual_vqa_data import (
@@ -46,6 +46,7 @@ from phosphene.recipes.crosslingual_vqa_data import (
     answered,
     lessons,
     load_data,
+    teacher_states,
     translated_set,
 )
 from phosphene.recipes.crosslingual_vqa_networks import Imitation, Start, answerer, start
@@ -69,18 +70,27 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     target = start(settings, data, settings.network, settings.data.language)
     vocabulary = AnswerVocabulary.learn(data.known, settings.data.answers)
     seed_update(settings.seed)
-    student = answerer(settings, target.encoder(), vocabulary)
+    student = answerer(settings.network, target.encoder(), vocabulary)
     if settings.system == "kd":
         teacher, _, _ = train_teacher(trainer, settings, data, english)
         distil(trainer, settings, data, student, teacher, (target, english))
     elif settings.system == "aug":
         train_set, held_out, translated = translated_set(settings, data, target.reader)
         student.renew_head(len(translated))
-        answer(trainer, settings, student, train_set, held_out, settings.translated, "translated_")
+        answer(
+            trainer,
+            settings,
+            student,
+            target.reader,
+            train_set,
+            held_out,
+            settings.translated,
+            "translated_",
+        )
         student.renew_head(len(vocabulary))
     labelled = answered(settings, data, data.known, target.reader, vocabulary)
     held_out = answered(settings, data, data.asked.target_validation, target.reader, vocabulary)
-    finished = answer(trainer, settings, student, labelled, held_out, settings.whole)
+    finished = answer(trainer, settings, student, target.reader, labelled, held_out, settings.whole)
     return Trained(student, data, vocabulary, target.reader, finished, data.known)
 
 
@@ -91,10 +101,10 @@ def train_teacher(
     asked = data.asked
     vocabulary = AnswerVocabulary.learn(asked.parallel, settings.data.answers)
     seed_update(settings.seed)
-    teacher = answerer(settings, english.encoder(), vocabulary)
+    teacher = answerer(settings.teacher_network, english.encoder(), vocabulary)
     finished = trainer.shared("english", settings.until_teacher).fit(
         answering(
-            trainer, settings, "english", teacher,
+            trainer, settings, "english", teacher, english.reader,
             answered(settings, data, asked.parallel, english.reader, vocabulary),
             answered(settings, data, asked.parallel_validation, english.reader, vocabulary),
             settings.english,
@@ -137,33 +147,26 @@ def distil(
     )
 
 
-def teacher_states(
-    trainer: Fitter, settings: Settings, teacher: Answerer, parts: tuple[Lessons, Lessons]
-) -> States:
-    """The store of the teacher's states; where nothing may be written, the teacher itself."""
-    online = OnlineStates(teacher, parts, settings.distillation.layers)
-    half = settings.distillation.half
-    key = "-".join([producer_of(online).digest, *(part.digest() for part in parts)])
-    folder = trainer.cache("states", f"{key}-half" if half else key)
-    return online if folder is None else store_states(online, folder, trainer.log, half=half)
-
-
 def answer(
     trainer: Fitter,
     settings: Settings,
     student: Answerer,
+    reader: Reader,
     train_set: QuestionData,
     held_out: QuestionData,
     plan: StageConfig,
     prefix: str = "",
 ) -> Finished:
     """Stages 3 and 4."""
+
+    def stage(name: str, plan: StageConfig) -> Stage:
+        name = f"{prefix}{name}"
+        return answering(trainer, settings, name, student, reader, train_set, held_out, plan)
+
     student.encoder.requires_grad_(False)
-    name = f"{prefix}head"
-    trainer.fit(answering(trainer, settings, name, student, train_set, held_out, settings.head))
+    trainer.fit(stage("head", settings.head))
     student.encoder.requires_grad_(True)
-    name = f"{prefix}whole"
-    return trainer.fit(answering(trainer, settings, name, student, train_set, held_out, plan))
+    return trainer.fit(stage("whole", plan))
 
 
 def answering(
@@ -171,6 +174,7 @@ def answering(
     settings: Settings,
     name: str,
     model: Answerer,
+    reader: Reader,
     train_set: QuestionData,
     held_out: QuestionData,
     plan: StageConfig,
@@ -187,7 +191,9 @@ def answering(
     return Stage(
         name=name,
         modules={"model": model},
-        batches=QuestionBatches(train_set, settings.batch, settings.seed),
+        batches=QuestionBatches(
+            train_set, settings.batch, settings.seed, settings.word_dropout, reader.wordpiece.unk_id
+        ),
         loss=loss,
         evaluate=lambda: held_out_means(
             loss, (batch for _, batch in in_order(held_out, settings.batch)), trainer.device
@@ -197,8 +203,13 @@ def answering(
     )
 
 
-def cache(trainer: Fitter, settings: Settings) -> None:
-    """Train the teacher and store its states, nothing else: ``phosphene cache``."""
+def cache(trainer: Fitter, settings: Settings) -> Store:
+    """Train the teacher and store its states, nothing else: ``phosphene cache``.
+
+    Raises:
+        InputError: as for training.
+        ValueError: ``trainer`` writes nothing.
+    """
     data = load_data(trainer, settings)
     english, target = (
         start(settings, data, network, language)
@@ -209,4 +220,7 @@ def cache(trainer: Fitter, settings: Settings) -> None:
     )
     teacher, _, _ = train_teacher(trainer, settings, data, english)
     parts = lessons(settings, data, (target.reader, english.reader))
-    teacher_states(trainer, settings, teacher, parts)
+    states = teacher_states(trainer, settings, teacher, parts)
+    if not isinstance(states, Store):
+        raise ValueError("a store needs a trainer that writes")
+    return states

@@ -16,6 +16,7 @@ from phosphene.data.wordpiece import WordPiece
 from phosphene.models.answerer import Answerer, AnswererConfig, Kind, span_of
 from phosphene.models.pretrained_bert import encoder_from_bert, load_bert
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig, VLTrace
+from phosphene.nn.bert import initialise_bert
 from phosphene.nn.hint import HintRegressor, scaled_matches
 from phosphene.objectives.alignment import layer_sum
 from phosphene.recipes.crosslingual_vqa_data import Data, texts
@@ -71,7 +72,7 @@ def encoder_config(network: NetworkConfig, wordpiece: WordPiece, feature: int) -
         cls_id=wordpiece.cls_id,
         sep_id=wordpiece.sep_id,
         feature=feature,
-        **network.model_dump(exclude={"weights", "merges", "trim"}),
+        **network.model_dump(exclude={"weights", "merges", "trim", "initial_std"}),
     )
 
 
@@ -85,12 +86,15 @@ def with_words(encoder: VLEncoder, kept: tuple[int, ...], wordpiece: WordPiece) 
     return smaller
 
 
-def answerer(settings: Settings, encoder: VLEncoder, vocabulary: AnswerVocabulary) -> Answerer:
+def answerer(network: NetworkConfig, encoder: VLEncoder, vocabulary: AnswerVocabulary) -> Answerer:
     """A fresh head on ``encoder``."""
     config = AnswererConfig(
         encoder=encoder.config, answers=len(vocabulary), dropout=encoder.config.dropout
     )
-    return Answerer(config, encoder)
+    model = Answerer(config, encoder)
+    if network.weights == SCRATCH:
+        initialise_bert(model, network.initial_std)
+    return model
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ class NetworkConfig(Frozen):
 
     weights: str = SCRATCH
     """``scratch``, or a BERT by folder or name: OSCAR+ for the teacher, mBERT for the student."""
+    initial_std: float = Field(default=0.02, gt=0)
+    """From scratch: spread of the first weights; 0.02 is BERT's, narrow networks need more."""
     merges: int = Field(default=8000, ge=1)
     """From scratch: byte-pair merges of the word pieces."""
     trim: bool = True
@@ -151,6 +153,9 @@ class Settings(Frozen):
     seed: int = Field(default=1, ge=0)
     batch: int = Field(default=128, ge=1)
     """Questions of an update."""
+    word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the question's word pieces that are hidden ([UNK]) in training; the paper hides
+    none. Networks from scratch learn to answer wordings that they have not seen."""
     answer_loss: Literal["cross_entropy", "binary"] = "cross_entropy"
     """The paper names the first; its code takes the second, on soft scores."""
     lengths: Lengths = Lengths()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,12 @@ from phosphene.core.config import Frozen, read_settings
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, peak_memory_bytes
+from phosphene.data.store import Store
 from phosphene.evaluate.meteor import MeteorUnavailable, meteor
 from phosphene.evaluate.results import read_results, results_record, write_results
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Results, SplitResult
-from phosphene.recipes import config_path, load_recipe
+from phosphene.recipes import CACHING, config_path, load_recipe
 from phosphene.recipes.present import comparison_tables, cost_table, results_table, run_report
 from phosphene.report.model import Table
 from phosphene.report.page import write_page
@@ -56,6 +58,32 @@ def train_run(
         return results
 
     return runtime.launch(work)
+
+
+def cache_run(
+    recipe: str, config: str, changes: Sequence[str], folder: Path, *, quiet: bool = False
+) -> dict[str, Any]:
+    """Store what the teacher of a recipe says, in ``shared`` beside ``folder``.
+
+    Returns:
+        where the store is, how many questions it has, bytes of each, seconds that it took.
+
+    Raises:
+        InputError: the recipe has no such store, or as for training.
+    """
+    if recipe not in CACHING:
+        raise InputError(f"{recipe}: nothing to store; expected one of {', '.join(CACHING)}")
+    module = load_recipe(recipe)
+    settings = read_settings(module.Settings, config_path(recipe, config), changes)
+    trainer = Trainer(folder, Runtime(settings.runtime), RunLog(None, quiet=quiet), settings.seed)
+    started = time.monotonic()
+    store: Store = module.cache(trainer, settings)
+    return {
+        "folder": str(store.folder),
+        "questions": len(store),
+        "bytes_per_question": sum(store.bytes_per_entry().values()),
+        "seconds": time.monotonic() - started,
+    }
 
 
 def evaluate_run(

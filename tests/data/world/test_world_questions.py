@@ -206,5 +206,5 @@ def test_answers_have_distinct_words_but_for_ambiguous_nouns() -> None:
 
 def test_an_unknown_paraphrase_is_refused() -> None:
     asked = Question("who", None, None, 1, "man")
-    with pytest.raises(ValueError, match=r"a paraphrase in 0\.\.2, got 3"):
-        question_text(asked, "en", 3)
+    with pytest.raises(ValueError, match=r"a paraphrase in 0\.\.4, got 5"):
+        question_text(asked, "en", 5)
