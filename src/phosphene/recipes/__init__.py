@@ -17,8 +17,8 @@ RECIPES = {
 }
 """What each recipe does, in a line. Its module has the same name."""
 
-CACHING = ("crosslingual_vqa",)
-"""Recipes with a store of a teacher's states, which their ``cache`` makes."""
+CACHING = ("crosslingual_vqa", "modality_kd")
+"""Recipes with a store of a teacher's states or answers, which their ``cache`` makes."""
 
 
 def load_recipe(name: str) -> ModuleType:

@@ -41,6 +41,7 @@ from torch import Tensor
 from phosphene.core.runtime import seed_update
 from phosphene.core.types import VIEWS, Taught
 from phosphene.data.classification_data import ExampleBatches, in_order
+from phosphene.data.store import Store
 from phosphene.data.taught import TaughtBatches
 from phosphene.data.teaching import States
 from phosphene.data.views import Drop, dropping, views
@@ -59,7 +60,7 @@ from phosphene.weighting.meta import MetaLearner
 
 Weigh = Callable[[Taught], Float[Tensor, "batch view"]]
 
-__all__ = ["Settings", "evaluate", "export", "train"]
+__all__ = ["Settings", "cache", "evaluate", "export", "train"]
 
 
 def train(trainer: Fitter, settings: Settings) -> Trained:
@@ -69,14 +70,12 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     seed_update(settings.seed)
     teacher = side(settings, data, settings.teacher_network)
     finished = teach(trainer, settings, task, teacher)
-    region = mean_region(teacher.data.train) if settings.drop == "mean" else None
-    drop = dropping(settings.drop, region)
+    drop = dropped(settings, teacher)
     if settings.system == "teacher":
         return Trained(data, teacher, teacher, drop, finished)
     seed_update(settings.seed)
     pupil = Pupil.of(settings, side(settings, data, settings.network), teacher)
-    layers = [theirs for _, theirs in pupil.hints.matches] if settings.features else []
-    answers = teacher_answers(trainer, settings, teacher, drop, layers)
+    answers = teacher_answers(trainer, settings, teacher, drop, pupil)
     finished = distil(trainer, settings, task, pupil, answers, drop)
     weigh = weights(settings, task, pupil.learner)
     return Trained(data, pupil.student, teacher, drop, finished, weigh, answers)
@@ -99,10 +98,17 @@ def teach(trainer: Fitter, settings: Settings, task: Task, teacher: Side) -> Fin
     return finished
 
 
+def dropped(settings: Settings, teacher: Side) -> Drop:
+    """How a modality is left out."""
+    region = mean_region(teacher.data.train) if settings.drop == "mean" else None
+    return dropping(settings.drop, region)
+
+
 def teacher_answers(
-    trainer: Fitter, settings: Settings, teacher: Side, drop: Drop, layers: list[int]
+    trainer: Fitter, settings: Settings, teacher: Side, drop: Drop, pupil: Pupil
 ) -> States:
     """The teacher's answers to the training examples, computed once where they can be kept."""
+    layers = [theirs for _, theirs in pupil.hints.matches] if settings.features else []
     online = OnlineAnswers(teacher.model, teacher.data.train, drop, layers)
     folder = trainer.cache("answers", producer_of(online, settings.drop).digest)
     return online if folder is None else store_answers(online, folder, settings.drop, trainer.log)
@@ -193,3 +199,16 @@ def held_out(trainer: Fitter, settings: Settings, task: Task, side: Side) -> dic
     return held_out_means(
         lambda batch: {"likelihood": likelihood(task, side.model, batch)}, batches, trainer.device
     )
+
+
+def cache(trainer: Fitter, settings: Settings) -> Store:
+    """Train the teacher and store its answers, nothing else: ``phosphene cache``."""
+    data = load_data(trainer, settings)
+    seed_update(settings.seed)
+    teacher = side(settings, data, settings.teacher_network)
+    teach(trainer, settings, Task(data.labels.many), teacher)
+    seed_update(settings.seed)
+    pupil = Pupil.of(settings, side(settings, data, settings.network), teacher)
+    stored = teacher_answers(trainer, settings, teacher, dropped(settings, teacher), pupil)
+    assert isinstance(stored, Store)
+    return stored

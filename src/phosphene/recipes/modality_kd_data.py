@@ -26,7 +26,7 @@ from phosphene.data.classification_readers import (
     posters,
     snli_ve,
 )
-from phosphene.data.classification_world import WORLD_LABELS, world_examples
+from phosphene.data.classification_world import CONFOUNDERS, WORLD_LABELS, world_examples
 from phosphene.data.corpus import CorpusConfig, data_root
 from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.questions import Reader
@@ -56,6 +56,8 @@ class Split:
     """Examples beside these whose label is none of the model's."""
     skipped: int = 0
     """Rows that were wrong and left out."""
+    together: int = 1
+    """Consecutive examples that belong together."""
 
     def name_of(self, example: Example) -> str | None:
         """The picture of an example in ``table``; drawn scenes have the example's id."""
@@ -76,6 +78,7 @@ class Split:
             [reader.ids(reader.words(example.text)) for example in self.examples],
             np.array([NO_PICTURE if name is None else place[name] for name in names]),
             tuple(place),
+            together=self.together,
         )
         return data.with_regions(self.table, lambda tags: [reader.tag_ids([tag]) for tag in tags])
 
@@ -191,7 +194,7 @@ def _world(trainer: Fitter, settings: Settings) -> Data:
         examples, scenes = world_examples(plan.task, world, count, part)
         named: dict[str, Scene] = {e.id: s for e, s in zip(examples, scenes, strict=True)}
         table = RegionTable(world_regions(looks, named, whole=True), most=settings.lengths.regions)
-        splits[name] = Split(examples, table)
+        splits[name] = Split(examples, table, together=CONFOUNDERS[plan.task])
     return Data(WORLD_LABELS[plan.task], splits, Vision(network, looks))
 
 
