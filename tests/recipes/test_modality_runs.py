@@ -153,7 +153,7 @@ class Watcher:
             for name, value in module.state_dict().items():
                 kind = self.still if torch.equal(before[owner][name], value) else self.moved
                 kind[stage.name].add(f"{owner}.{name}")
-        if stage.name == "teacher" and "teacher" in stage.modules:
+        if stage.name == "teach":
             self.teacher = _copy(stage.modules["teacher"])
         return finished
 
@@ -168,7 +168,7 @@ def test_what_is_declared_trainable_moves_and_the_teacher_does_not(
 ) -> None:
     watcher = Watcher(trainer(tmp_path / "run"))
     trained = train(watcher, settings(system=system))  # type: ignore[arg-type]
-    assert {"teacher", "distil"} == set(watcher.moved)
+    assert {"teacher", "teach", "distil"} == set(watcher.moved)
     owners = {name.partition(".")[0] for name in watcher.moved["distil"]}
     extra = {"fitnet": {"hints"}, "msd_meta": {"learner"}}.get(system, set())
     assert owners == {"student", *extra}
@@ -285,10 +285,10 @@ def test_the_papers_networks_have_their_published_sizes() -> None:
     # BERT-base and TinyBERT with their poolers; the projection of regions and its norm; two classes
     assert sizes[0] == 109_482_240 + 2052 * 768 + 3 * 768 + 2 * 768 + 2
     assert sizes[1] == 14_350_248 + 2052 * 312 + 3 * 312 + 2 * 312 + 2
-    assert replace_free(paper)
+    assert as_printed(paper)
 
 
-def replace_free(paper: Settings) -> bool:
+def as_printed(paper: Settings) -> bool:
     """Hyper-parameters of Hateful-Memes as the paper prints them."""
     plan = paper.distillation
     return (

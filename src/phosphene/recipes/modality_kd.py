@@ -3,7 +3,7 @@
 Paper: Jin, Sanjabi, Nie, Tan, Ren and Firooz, *MSD: Saliency-aware Knowledge Distillation for
 Multimodal Understanding*, Findings of EMNLP 2021.
 
-1. ``teacher``: a large classifier learns the labels. Its answers ``t`` to every training example
+1. ``teach``: a large classifier learns the labels. Its answers ``t`` to every training example
    whole, to its image alone and to its text alone are computed once and stored.
 2. ``distil``: a small classifier ``s`` learns the labels and imitates the teacher in all three
    views: ``L = lambda CE + (1 - lambda) tau^2 sum_view w_view KL(t_view || s_view)``
@@ -85,7 +85,7 @@ def teach(trainer: Fitter, settings: Settings, task: Task, teacher: Side) -> Fin
     """Stage 1, once for all runs that lie side by side; the teacher ends frozen."""
     finished = trainer.shared("classifier", settings.until_teacher).fit(
         Stage(
-            name="teacher",
+            name="teach",
             modules={"teacher": teacher.model},
             batches=ExampleBatches(teacher.data.train, settings.batch, settings.seed),
             loss=lambda batch: {"likelihood": likelihood(task, teacher.model, batch)},
