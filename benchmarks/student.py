@@ -2,8 +2,8 @@
 
 Latency of one example and throughput of batches, in float32 and with the encoder's linear layers in
 dynamic int8, on one thread; the clock is that of the processor, models take turns, and the fastest
-of several repeats counts. Beside it the accuracy on the test set (of many labels: the share of labels that are
-right), and how often the student in int8 says what it says in float32.
+of several repeats counts. Beside it the accuracy on the test set (of many labels: the share of
+labels that are right), and how often a model in int8 says what it says in float32.
 
     python benchmarks/student.py RUN TEACHER_RUN [--repeats 5] [--batch 32]
 
