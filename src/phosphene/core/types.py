@@ -249,6 +249,21 @@ class Parallel(_OnDevice):
         return len(self.batch)
 
 
+@dataclass(frozen=True)
+class Taught(_OnDevice):
+    """Examples, and what a teacher answers to them in their three views."""
+
+    batch: Batch
+    logits: Float[Tensor, "batch view label"]
+    states: Float[Tensor, "batch layer hidden"] | None = None
+    """Its [CLS] after some of its layers, both modalities given."""
+    pooled: Float[Tensor, "batch hidden"] | None = None
+    """What it classifies, both modalities given."""
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
 Rows = TypeVar("Rows", Tokens, Regions, Vectors)
 
 
@@ -272,6 +287,7 @@ __all__ = [
     "Parallel",
     "Pixels",
     "Regions",
+    "Taught",
     "Tokens",
     "Vectors",
     "View",

@@ -26,7 +26,8 @@ class ClassificationData:
     """One split, ready to be batched.
 
     ``picture_of`` gives each example's row in ``picture_names``, ``pictures`` and ``tags``, or
-    ``NO_PICTURE``; ``regions`` knows pictures by their names.
+    ``NO_PICTURE``; ``regions`` knows pictures by their names. So many consecutive examples as
+    ``together`` says belong together, such as confounders: they are drawn and kept aside together.
     """
 
     examples: tuple[Example, ...]
@@ -37,6 +38,7 @@ class ClassificationData:
     pictures: UInt8[np.ndarray, "picture height width 3"] | None = None
     regions: RegionTable | None = None
     tags: list[list[int]] | None = None
+    together: int = 1
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -94,10 +96,17 @@ class ClassificationData:
         Raises:
             InputError: nothing would be left.
         """
-        if not 0 < count < len(self):
+        if not self.together <= count < len(self):
             raise InputError(f"{count} of {len(self)} examples cannot be split off")
-        order = np.random.default_rng([seed, len(self)]).permutation(len(self))
+        order = self.shuffled(np.random.default_rng([seed, len(self)]))
+        count -= count % self.together
         return self.take(np.sort(order[count:])), self.take(np.sort(order[:count]))
+
+    def shuffled(self, rng: np.random.Generator) -> Indices:
+        """All examples in random order, those that belong together one after the other."""
+        blocks = rng.permutation(-(-len(self) // self.together))
+        order = (blocks[:, None] * self.together + np.arange(self.together)).ravel()
+        return order[order < len(self)]
 
     def digest(self) -> str:
         """Twelve hexadecimal digits of the examples: the data of a signature."""
@@ -173,7 +182,7 @@ class ExampleBatches:
         """Batches from ``start`` on without end, each with the position after it."""
         epoch, first = start.epoch, start.batch
         while True:
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.data))
+            order = self.data.shuffled(np.random.default_rng([self.seed, epoch]))
             batches = np.split(order, range(self.size, len(order), self.size))
             for number, indices in enumerate(batches[first:], start=first):
                 last = number + 1 == len(batches)

@@ -24,6 +24,11 @@ WORLD_LABELS: Final[Mapping[WorldTask, LabelSet]] = MappingProxyType(
         "entailment": LabelSet(ENTAILMENTS),
     }
 )
+CONFOUNDERS: Final[Mapping[WorldTask, int]] = MappingProxyType(
+    {"hostility": 4, "genres": 1, "entailment": 1}
+)
+"""Consecutive examples that share sentences and pictures. Drawn apart, those of an exclusive or
+teach a network to say nothing: what one says of a word or a picture the next contradicts."""
 
 
 def world_examples(
@@ -64,4 +69,4 @@ def _world_example(task: WorldTask, world: World, index: int, part: Part) -> tup
             return Example(name, claim.sentence, (claim.label,)), claim.scene
 
 
-__all__ = ["WORLD_LABELS", "WorldTask", "draw_examples", "world_examples"]
+__all__ = ["CONFOUNDERS", "WORLD_LABELS", "WorldTask", "draw_examples", "world_examples"]

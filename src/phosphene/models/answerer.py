@@ -63,6 +63,11 @@ class Answerer(nn.Module):
         pooled = torch.tanh(self.pooler(trace.cls))
         return AnswererTrace(self.classifier(self.dropout(pooled)), pooled, trace)
 
+    @property
+    def width(self) -> int:
+        """``hidden`` of the traces."""
+        return self.encoder.config.hidden
+
     def head(self) -> list[nn.Parameter]:
         """What the paper trains alone before the whole model: the classifier."""
         return list(self.classifier.parameters())

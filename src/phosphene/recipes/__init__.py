@@ -13,11 +13,12 @@ RECIPES = {
     "vlp_mmt": "translation with pictures on a vision-language pre-trained encoder",
     "clip_prefix": "image-free translation: captions from pictures, then from the text's vector",
     "crosslingual_vqa": "an English answerer of questions about pictures teaches another language",
+    "modality_kd": "a large classifier of pictures with texts teaches a small one, view by view",
 }
 """What each recipe does, in a line. Its module has the same name."""
 
-CACHING = ("crosslingual_vqa",)
-"""Recipes with a store of a teacher's states, which their ``cache`` makes."""
+CACHING = ("crosslingual_vqa", "modality_kd")
+"""Recipes with a store of a teacher's states or answers, which their ``cache`` makes."""
 
 
 def load_recipe(name: str) -> ModuleType:

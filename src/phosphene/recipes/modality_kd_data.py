@@ -1,0 +1,267 @@
+"""What the recipe ``modality_kd`` is trained and measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from phosphene.core.errors import InputError
+from phosphene.data.answers import AnswerVocabulary
+from phosphene.data.classification import Example, Examples, LabelSet, check_classes
+from phosphene.data.classification_data import ClassificationData
+from phosphene.data.classification_readers import (
+    ENTAILMENT,
+    GENRES,
+    HATEFUL_MEMES,
+    hateful_memes,
+    labelled_jsonl,
+    mm_imdb,
+    posters,
+    snli_ve,
+)
+from phosphene.data.classification_world import CONFOUNDERS, WORLD_LABELS, world_examples
+from phosphene.data.corpus import CorpusConfig, data_root
+from phosphene.data.dataset import NO_PICTURE
+from phosphene.data.questions import Reader
+from phosphene.data.regions import RegionTable, StoredRegions
+from phosphene.data.vqa import Question, split_by_image
+from phosphene.data.vqa_sets import daquar_by_photo, read_easy_vqa
+from phosphene.data.world.scene import PICTURE_SIZE, Scene
+from phosphene.data.world.splits import Part, World
+from phosphene.models.folder import Vision
+from phosphene.models.regions import GridTeacher, extract_regions, world_regions
+from phosphene.models.teachers import TeacherConfig, build_teacher
+from phosphene.nn.visual import freeze
+from phosphene.recipes.modality_kd_settings import DataConfig, FilesConfig, Settings
+from phosphene.recipes.world_teacher import train_world_teacher
+from phosphene.train.stage import Fitter
+
+_PARTS = {"train": Part.TRAIN, "validation": Part.VALID, "test": Part.TEST}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples as they were read."""
+
+    examples: tuple[Example, ...]
+    table: RegionTable
+    uncovered: int = 0
+    """Examples beside these whose label is none of the model's."""
+    skipped: int = 0
+    """Rows that were wrong and left out."""
+    together: int = 1
+    """Consecutive examples that belong together."""
+
+    def name_of(self, example: Example) -> str | None:
+        """The picture of an example in ``table``; drawn scenes have the example's id."""
+        if example.image is not None:
+            return example.image.stem
+        return example.id if example.id in self.table else None
+
+    def encode(self, reader: Reader, labels: LabelSet) -> ClassificationData:
+        """The examples as a model with this ``reader`` reads them."""
+        names = [self.name_of(example) for example in self.examples]
+        place = {
+            name: row
+            for row, name in enumerate(dict.fromkeys(name for name in names if name is not None))
+        }
+        data = ClassificationData(
+            self.examples,
+            labels,
+            [reader.ids(reader.words(example.text)) for example in self.examples],
+            np.array([NO_PICTURE if name is None else place[name] for name in names]),
+            tuple(place),
+            together=self.together,
+        )
+        return data.with_regions(self.table, lambda tags: [reader.tag_ids([tag]) for tag in tags])
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """All examples as one model reads them."""
+
+    train: ClassificationData
+    meta: ClassificationData
+    """What learned weights are measured by."""
+    validation: ClassificationData
+    test: ClassificationData
+
+
+@dataclass(frozen=True)
+class Data:
+    """What was read, with what there is to see."""
+
+    labels: LabelSet
+    splits: Mapping[str, Split]
+    """``train``, ``validation`` and ``test``."""
+    vision: Vision | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """More to tell a person."""
+
+    @property
+    def feature(self) -> int:
+        """Width of a region."""
+        return self.splits["train"].table.width
+
+    def encode(self, reader: Reader, plan: DataConfig, seed: int) -> Encoded:
+        """All examples for one reader. Which are kept aside as meta-data depends on ``seed``.
+
+        Raises:
+            InputError: keeping meta-data aside would leave nothing.
+        """
+        train, validation, test = (
+            self.splits[name].encode(reader, self.labels)
+            for name in ("train", "validation", "test")
+        )
+        if plan.meta_split == "validation":
+            return Encoded(train, validation, validation, test)
+        train, meta = train.split_off(plan.meta_examples or len(validation), seed)
+        return Encoded(train, meta, validation, test)
+
+    def texts(self) -> Iterator[str]:
+        """What a tokenizer has to know: training texts and tags."""
+        split = self.splits["train"]
+        for example in split.examples:
+            yield example.text
+            name = split.name_of(example)
+            if name is not None:
+                yield " ".join(split.table.tags(name))
+
+    def counts(self) -> dict[str, str]:
+        """Examples of each split, for a person."""
+        rows = {name: f"{len(split.examples):,}" for name, split in self.splits.items()}
+        for name, split in self.splits.items():
+            for what, count in (("uncovered", split.uncovered), ("left out", split.skipped)):
+                if count:
+                    rows[f"{name}, {what}"] = f"{count:,}"
+        return rows | {"labels": f"{len(self.labels.names):,}"}
+
+
+def load_data(trainer: Fitter, settings: Settings) -> Data:
+    """Read or draw everything.
+
+    Raises:
+        InputError: data are missing or wrong, or a class has no training example.
+    """
+    plan = settings.data
+    match plan.source:
+        case "world":
+            return _world(trainer, settings)
+        case "easy_vqa":
+            parts = split_by_image(read_easy_vqa("train"), {"train": 0.9, "validation": 0.1})
+            return _questions(trainer, settings, {**parts, "test": read_easy_vqa("test")})
+        case "daquar":
+            return _questions(trainer, settings, daquar_by_photo(data_root()))
+        case "files":
+            assert plan.files is not None
+            return _files(plan.files, settings.lengths.regions)
+
+
+def mean_region(data: ClassificationData) -> Float[Tensor, " feature"]:
+    """The mean of all regions of the pictures of ``data``, geometry included."""
+    assert data.regions is not None
+    total, count = torch.zeros(data.regions.width, dtype=torch.float64), 0
+    for name in data.picture_names:
+        found = data.regions.regions([name])
+        total += found.features[found.mask].double().sum(dim=0)
+        count += int(found.mask.sum())
+    return (total / max(count, 1)).float()
+
+
+def cache_folder(trainer: Fitter, name: str, key: str) -> Path:
+    """Where runs share what takes long; a temporary folder where nothing is to be kept."""
+    return trainer.cache(name, key) or Path(mkdtemp(prefix=f"phosphene-{name}-"))
+
+
+def _world(trainer: Fitter, settings: Settings) -> Data:
+    plan = settings.data
+    network = TeacherConfig(network="small_resnet", side=PICTURE_SIZE)
+    scenes_of = CorpusConfig(source="world", tests=("ordinary",), world_seed=plan.world_seed)
+    looks = train_world_teacher(
+        trainer, network, settings.teacher_training, scenes_of, settings.seed
+    )
+    world = World(plan.world_seed)
+    splits = {}
+    for name, part in _PARTS.items():
+        count = plan.train_examples if name == "train" else plan.test_examples
+        examples, scenes = world_examples(plan.task, world, count, part)
+        named: dict[str, Scene] = {e.id: s for e, s in zip(examples, scenes, strict=True)}
+        table = RegionTable(world_regions(looks, named, whole=True), most=settings.lengths.regions)
+        splits[name] = Split(examples, table, together=CONFOUNDERS[plan.task])
+    return Data(WORLD_LABELS[plan.task], splits, Vision(network, looks))
+
+
+def _questions(
+    trainer: Fitter, settings: Settings, parts: Mapping[str, Sequence[Question]]
+) -> Data:
+    """Questions as examples whose labels are their most frequent answers."""
+    vocabulary = AnswerVocabulary.learn(parts["train"], settings.data.answers)
+    labels = LabelSet(vocabulary.answers)
+    known = frozenset(labels.names)
+    network = TeacherConfig(network="efficientnet_lite0", side=settings.data.region_side)
+    looks = freeze(build_teacher(network)).to(trainer.device)
+    assert isinstance(looks, GridTeacher)
+    splits = {}
+    for name, questions in parts.items():
+        covered = [each for each in questions if each.best_answer in known]
+        photos = sorted({each.image for each in covered if each.image is not None})
+        if not covered or not photos:
+            raise InputError(f"{name}: no question has a picture and an answer of training")
+        folder = photos[0].parent.parent.name
+        key = f"{settings.data.source}-{folder}-{settings.data.region_side}"
+        found = extract_regions(looks, photos, cache_folder(trainer, "regions", key), trainer.log)
+        examples = tuple(
+            Example(each.id, each.text["en"], (each.best_answer or "",), each.image, each.place)
+            for each in covered
+        )
+        table = RegionTable(found, most=settings.lengths.regions)
+        splits[name] = Split(examples, table, len(questions) - len(covered))
+    return Data(labels, splits, Vision(network, looks))
+
+
+def _files(files: FilesConfig, most: int) -> Data:
+    labels = {
+        "hateful_memes": HATEFUL_MEMES,
+        "mm_imdb": GENRES,
+        "snli_ve": ENTAILMENT,
+    }.get(files.format, LabelSet(files.labels, files.many))
+    table = RegionTable(StoredRegions(files.regions), most=most)
+    splits = {}
+    for name, path in (
+        ("train", files.train),
+        ("validation", files.validation),
+        ("test", files.test),
+    ):
+        found = _read(files, labels, name, path)
+        splits[name] = Split(found.examples, table, skipped=len(found.skipped))
+        if name == "train":
+            check_classes(found, labels, path)
+    return Data(labels, splits)
+
+
+def _read(files: FilesConfig, labels: LabelSet, name: str, path: Path) -> Examples:
+    keep = files.keep_going
+    match files.format:
+        case "hateful_memes":
+            return hateful_memes(path, keep_going=keep)
+        case "mm_imdb":
+            part = "dev" if name == "validation" else "train" if name == "train" else "test"
+            return mm_imdb(path, part, keep_going=keep)  # type: ignore[arg-type]
+        case "snli_ve":
+            assert files.images is not None
+            return snli_ve(path, files.images, keep_going=keep)
+        case "posters":
+            assert files.images is not None
+            return posters(path, files.images, labels, keep_going=keep)
+        case "jsonl":
+            return labelled_jsonl(path, labels, keep_going=keep)
+
+
+__all__ = ["Data", "Encoded", "Split", "load_data", "mean_region"]

@@ -1,0 +1,136 @@
+"""What the recipe ``modality_kd`` leaves behind, and how it is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from phosphene.core.config import settings_hash
+from phosphene.core.runlog import RunLog, sign
+from phosphene.core.types import VIEWS, Taught
+from phosphene.data.answers import AnswerVocabulary
+from phosphene.data.classification_data import in_order
+from phosphene.data.taught import with_answers
+from phosphene.data.teaching import States
+from phosphene.data.views import Drop
+from phosphene.evaluate.classifier import (
+    agreement_scores,
+    answer_lines,
+    answers_to,
+    divergence_scores,
+    label_scores,
+    threshold_of,
+)
+from phosphene.evaluate.score import Score
+from phosphene.evaluate.system import Results, SplitResult
+from phosphene.models.answerer import AnswererConfig
+from phosphene.models.answerer_folder import AnswererFolder, AnswererFolderConfig, save_answerer
+from phosphene.recipes.modality_kd_data import Data
+from phosphene.recipes.modality_kd_networks import Side
+from phosphene.recipes.modality_kd_settings import Settings
+from phosphene.train.stage import Finished
+
+_EXAMPLES_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the recipe leaves behind. Inference needs the student alone."""
+
+    corpus: Data
+    student: Side
+    teacher: Side
+    drop: Drop
+    finished: Finished
+    weigh: Callable[[Taught], Float[Tensor, "batch view"]] | None = None
+    answers: States | None = None
+    """The teacher's, to the training examples."""
+
+
+def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
+    """Score the student on the test set: labels in all views, and how it answers as the teacher."""
+    data = trained.student.data.test
+    many, uncovered = data.labels.many, trained.corpus.splits["test"].uncovered
+    student, teacher = (
+        {
+            name: answers_to(side.model, split, trained.drop, log, name)
+            for name, split in (("validation", side.data.validation), ("test", side.data.test))
+        }
+        for side in (trained.student, trained.teacher)
+    )
+    thresholds = [
+        threshold_of(each["validation"], trained.student.data.validation)
+        for each in (student, teacher)
+    ]
+    scores: list[Score] = []
+    for column, view in enumerate(VIEWS):
+        name = "" if view == "both" else f", {view} alone"
+        for owner, found, threshold in zip(
+            ("", "teacher "), (student, teacher), thresholds, strict=True
+        ):
+            logits = found["test"][:, column]
+            for score in label_scores(logits, data, threshold, uncovered):
+                scores.append(Score(f"{owner}{score.name}{name}", score.value, score.signature))
+    if settings.system != "teacher":
+        scores += agreement_scores(
+            (trained.student.model, data),
+            (trained.teacher.model, trained.teacher.data.test),
+            (thresholds[0], thresholds[1]),
+        )
+        scores += divergence_scores(student["test"], teacher["test"], many=many)
+        scores += _weights(trained, settings)
+    lines = answer_lines(student["test"][:, 0], data, thresholds[0])
+    split = SplitResult("test", len(data), tuple(scores), tuple(lines), kind="answers")
+    digest = trained.student.data.train.digest()
+    signature = sign(digest, settings_hash(settings), settings.seed, trained.finished.selection)
+    return Results(settings.system, "en", signature, (split,))
+
+
+def _weights(trained: Trained, settings: Settings) -> list[Score]:
+    """The mean weight of every view over the training examples."""
+    if trained.weigh is None or trained.answers is None or settings.views == "none":
+        return []
+    found = mean_weights(trained)
+    signature = f"training examples:{len(trained.student.data.train)}|{settings.views}"
+    return [
+        Score(f"weight, {view}", float(mean), signature)
+        for view, mean in zip(VIEWS, found.mean(dim=0), strict=True)
+    ]
+
+
+@torch.no_grad()
+def mean_weights(trained: Trained) -> Float[Tensor, "example view"]:
+    """The weights of every training example, in order."""
+    assert trained.weigh is not None and trained.answers is not None
+    device = trained.student.model.classifier.weight.device
+    found = [
+        trained.weigh(with_answers(batch, trained.answers).to(device)).cpu()
+        for batch in in_order(trained.student.data.train, _EXAMPLES_AT_ONCE)
+    ]
+    return torch.cat(found)
+
+
+def export(trained: Trained, settings: Settings, folder: Path) -> None:
+    """What classifying needs: an answerer whose answers are the labels."""
+    side, data = trained.student, trained.corpus
+    encoder = side.model.encoder.config
+    config = AnswererFolderConfig(
+        answerer=AnswererConfig(
+            encoder=encoder, answers=len(data.labels.names), dropout=encoder.dropout
+        ),
+        language="en",
+        lengths=settings.lengths,
+        geometry=data.splits["train"].table.geometry,
+    )
+    vocabulary = AnswerVocabulary(data.labels.names)
+    save_answerer(
+        folder, AnswererFolder(side.model, config, side.reader.wordpiece, vocabulary, data.vision)
+    )
+
+
+__all__ = ["Trained", "evaluate", "export", "mean_weights"]
