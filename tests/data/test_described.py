@@ -10,7 +10,8 @@ from PIL import Image
 
 from phosphene.core.config import parse_settings
 from phosphene.core.errors import InputError
-from phosphene.data.described import DescribedConfig, DescribedCorpus, load_described
+from phosphene.data.described import DescribedConfig, DescribedCorpus
+from phosphene.data.described_sources import load_described
 from phosphene.data.world.lexicon import RARE
 from phosphene.data.world.scene import Scene
 

@@ -26,7 +26,7 @@ import copy
 from phosphene.core.runtime import seed_update
 from phosphene.core.types import Batch
 from phosphene.data.dataset import TrainingBatches, TranslationData
-from phosphene.data.described import load_described
+from phosphene.data.described_sources import load_described
 from phosphene.evaluate.translator import validation_loss
 from phosphene.models.prefix_folder import PrefixModel
 from phosphene.models.translator import gold
