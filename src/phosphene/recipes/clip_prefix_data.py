@@ -39,6 +39,12 @@ class Examples:
     data: TranslationData
     pictures: tuple[Picture | None, ...]
 
+    def illustrated(self) -> Examples:
+        """Those that have a picture."""
+        rows = self.data.rows_with_picture(np.arange(len(self.data)))
+        pictures = tuple(self.pictures[row] for row in rows)
+        return Examples(replace(self.data.take(rows), picture_of=_rows(pictures)), pictures)
+
 
 def translations(
     items: Sequence[Described], directions: Sequence[Direction], tokenizer: SubWords

@@ -86,17 +86,15 @@ def score_views(
         score_split(system, name, said, log, _judge(system, examples)),
         score_split(system, f"{name}.none", examples.data, log, _judge(system, examples)),
     ]
-    rows = examples.data.rows_with_picture(np.arange(len(said)))
-    if not len(rows):
+    seen = examples.illustrated()
+    if not seen.pictures:
         return splits
-    seen = Examples(examples.data.take(rows), tuple(examples.pictures[row] for row in rows))
-    free = splits[0]
-    if len(rows) < len(said):
-        free = score_split(system, f"{name}.photos", said.take(rows), log, _judge(system, seen))
+    judge, free = _judge(system, seen), splits[0]
+    if len(seen.pictures) < len(said):
+        said = trained.space.saying(seen)
+        free = score_split(system, f"{name}.photos", said, log, judge)
         splits.append(free)
-    given = score_split(
-        system, f"{name}.image", trained.space.showing(seen), log, _judge(system, seen)
-    )
+    given = score_split(system, f"{name}.image", trained.space.showing(seen), log, judge)
     gap = picture_gain(given, free)
     return [*splits, replace(given, scores=(*given.scores, gap))]
 
@@ -124,9 +122,8 @@ def score_captions(trained: Trained, settings: Settings, log: RunLog) -> SplitRe
         settings.data.directions[0][0],
         trained.corpus.tokenizer,
     )
-    rows = told.data.rows_with_picture(np.arange(len(told.data)))
-    seen = Examples(told.data.take(rows), tuple(told.pictures[row] for row in rows))
-    if not len(rows):
+    seen = told.illustrated()
+    if not seen.pictures:
         return SplitResult("captions", 0, ())
     system = _system(trained, settings, "caption", trained.moments["caption"], language)
     return score_split(system, "captions", trained.space.showing(seen), log, _judge(system, seen))
