@@ -10,7 +10,7 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, RuntimeConfig
 from phosphene.data.corpus import CorpusConfig
-from phosphene.recipes.aligned_encoder import AlignedConfig, aligned_encoder
+from phosphene.recipes.aligned_encoder import AlignedConfig, LabelsConfig, aligned_encoder
 from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget
 from phosphene.train.trainer import Trainer
@@ -22,6 +22,7 @@ CONFIG = AlignedConfig(
     width=16,
     pictures_per_update=8,
     budget=Budget(max_updates=3, average_last=1),
+    labels=LabelsConfig(pictures_per_update=8, budget=Budget(max_updates=2, average_last=1)),
 )
 
 
