@@ -343,8 +343,12 @@ def test_a_shared_stage_is_trained_once(tmp_path: Path) -> None:
 
     for run, identity in (("one", 1), ("two", 1), ("three", 2)):
         model = tiny()
-        trainer = open_trainer(tmp_path / run).shared("teacher", budget, identity)
-        trainer.fit(replace(basic_stage(model, budget), loss=counted, evaluate=None))
+        trainer = open_trainer(tmp_path / run)
+        stage = replace(basic_stage(model, budget), loss=counted, evaluate=None)
+        for _ in range(2):
+            trainer.shared("teacher", budget, identity).fit(stage)
+        (told,) = trainer.log.events()
+        assert (told["stage"], told["kind"], told["update"]) == (stage.name, "shared", 3)
     assert trained == 6
     assert len(list((tmp_path / "shared").glob("teacher-*"))) == 2
 

@@ -136,7 +136,10 @@ def learning_curves(runs: Mapping[str, Path]) -> list[Plot]:
 
 
 def cost_table(runs: Mapping[str, Path]) -> Table:
-    """Updates and time of every stage of several runs, and the memory of each run's process."""
+    """Updates and time of every stage of several runs, and the memory of each run's process.
+
+    A stage that runs share was trained by one of them; every one that uses it names it.
+    """
     rows: list[tuple[Cell, ...]] = []
     for name, folder in runs.items():
         signature = str(read_results(folder).signature)
@@ -144,13 +147,13 @@ def cost_table(runs: Mapping[str, Path]) -> Table:
         peaks = [event["peak_bytes"] for event in events if event["kind"] == "memory"]
         peak = Number(max(peaks) / 2**30, signature, 2) if peaks else Missing("not recorded")
         for event in events:
-            if event["kind"] == "finished":
-                updates = event["at"] if "at" in event else event["update"]
+            if event["kind"] in ("finished", "shared"):
+                shared = " (shared)" if event["kind"] == "shared" else ""
                 rows.append(
                     (
                         name,
-                        event["stage"],
-                        Number(updates, signature, 0),
+                        f"{event['stage']}{shared}",
+                        Number(event["update"], signature, 0),
                         Number(event["seconds"], signature, 0),
                         peak,
                         event["selection"],

@@ -46,11 +46,15 @@ class Trainer:
         runtime: Runtime,
         log: RunLog,
         seed: int,
+        *,
+        asked_by: RunLog | None = None,
     ) -> None:
         self.folder = folder
         self.runtime = runtime
         self.log = log
         self.seed = seed
+        self.asked_by = asked_by
+        """The log of the run that a shared stage is trained for, or was trained before."""
 
     @property
     def device(self) -> torch.device:
@@ -69,7 +73,7 @@ class Trainer:
         folder = self.folder.parent / "shared" / f"{name}-{key}"
         folder.mkdir(parents=True, exist_ok=True)
         log = RunLog(folder / "log.jsonl" if self.log.path else None, quiet=self.log.quiet)
-        return Trainer(folder, self.runtime, log, self.seed)
+        return Trainer(folder, self.runtime, log, self.seed, asked_by=self.log)
 
     def cache(self, name: str, key: str) -> Path:
         """The folder ``shared/NAME-KEY`` beside the run folder; it may not exist yet."""
@@ -230,6 +234,8 @@ class Trainer:
             if not self.log.has(stage.name, "finished"):
                 self.log.rewind(stage.name, finished.update)
                 self.log.event(stage.name, finished.update, "finished", **vars(finished))
+            if self.asked_by is not None and not self.asked_by.has(stage.name, "shared"):
+                self.asked_by.event(stage.name, finished.update, "shared", **vars(finished))
             for pattern in ("resume-*", "snapshot-*", ".*.partial"):
                 for old in folder.glob(pattern):
                     _remove(old)
