@@ -353,23 +353,34 @@ def test_a_shared_stage_is_trained_once(tmp_path: Path) -> None:
     assert len(list((tmp_path / "shared").glob("teacher-*"))) == 2
 
 
-def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
-    """Same global batches, unequal shares, photos in some of them: the same loss curve."""
+def in_two_processes(folder: Path, strategy: str, updates: int = 1000) -> str:
+    """Run :func:`shared_run`; what went wrong."""
     script = Path(__file__).with_name("tiny_training.py")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "two"), "2"],
-        env=environment,
+        [sys.executable, str(script), str(folder), "2", strategy, str(updates)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stderr[-2000:] if done.returncode else ""
+
+
+def final_weights(run: Path, stage: str) -> dict[str, torch.Tensor]:
+    """What a stage ended with; softmax ignores the keys' biases: their gradient is rounding."""
+    tensors = read_checkpoint(run / "checkpoints" / stage / "final").tensors
+    return {name: tensors[name] for name in tensors if not name.endswith("key_value.bias")}
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes_compute_what_one_does(tmp_path: Path, strategy: str) -> None:
+    """Same global batches, unequal shares, photos in some of them: the same loss curve."""
+    assert not in_two_processes(tmp_path / "two", strategy)
     shared_run(tmp_path / "one", 1)
     logs = [(tmp_path / run / "log.jsonl").read_text().splitlines() for run in ("one", "two")]
     one, two = ([json.loads(line) for line in lines] for lines in logs)
-    assert len(one) == len(two) == 20 + 1 + 1
+    assert len(one) == len(two) == 2 * (20 + 1 + 1)
     compared = 0
     for single, double in zip(one, two, strict=True):
         for name in ("loss", "translation", "picture", "gradient_norm"):
@@ -377,12 +388,19 @@ def test_two_processes_compute_what_one_does(tmp_path: Path) -> None:
             if name in single:
                 compared += 1
                 assert double[name] == pytest.approx(single[name], rel=1e-5), single
-    assert compared == 20 + 3
-    weights = [
-        read_checkpoint(tmp_path / run / "checkpoints" / "translate" / "final").tensors
-        for run in ("one", "two")
-    ]
-    for name, value in weights[0].items():
-        if name.endswith("key_value.bias"):  # softmax ignores it: its gradient is rounding alone
-            continue
-        torch.testing.assert_close(weights[1][name], value, rtol=1e-3, atol=1e-5)
+    assert compared == 2 * (20 + 3)
+    for stage in ("translate", "again"):
+        expected = final_weights(tmp_path / "one", stage)
+        found = final_weights(tmp_path / "two", stage)
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_shared_out_weights_are_resumed(tmp_path: Path) -> None:
+    assert not in_two_processes(tmp_path / "whole", "fsdp")
+    assert "StopIteration" in in_two_processes(tmp_path / "cut", "fsdp", updates=27)
+    assert list((tmp_path / "cut" / "checkpoints" / "again").glob("resume-*"))
+    assert not in_two_processes(tmp_path / "cut", "fsdp")
+    for stage in ("translate", "again"):
+        expected = final_weights(tmp_path / "whole", stage)
+        found = final_weights(tmp_path / "cut", stage)
+        assert all(torch.equal(found[name], expected[name]) for name in expected)

@@ -1,6 +1,6 @@
 """A run small enough to be killed, resumed and shared out in a test.
 
-As a script: ``python tiny_training.py FOLDER DEVICES`` trains :func:`shared_run`.
+As a script: ``python tiny_training.py FOLDER DEVICES STRATEGY UPDATES`` trains :func:`shared_run`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ from phosphene.train.trainer import Trainer
 from phosphene.weighting.direct import Term, example_mean, token_mean, withheld
 
 VOCAB = 32
+Strategy = Literal["auto", "ddp", "fsdp"]
 
 
 def corpus(examples: int = 60) -> TranslationData:
@@ -96,10 +98,12 @@ def basic_stage(model: Translator, budget: Budget, name: str = "translate") -> S
     )
 
 
-def open_trainer(folder: Path, devices: int = 1) -> Trainer:
+def open_trainer(folder: Path, devices: int = 1, strategy: Strategy = "auto") -> Trainer:
     """A trainer on CPUs, in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    runtime = Runtime(RuntimeConfig(accelerator="cpu", devices=devices, threads=1))
+    runtime = Runtime(
+        RuntimeConfig(accelerator="cpu", devices=devices, strategy=strategy, threads=1)
+    )
     return Trainer(folder, runtime, RunLog(folder / "log.jsonl", quiet=True), seed=5)
 
 
@@ -118,14 +122,21 @@ def resumable_run(folder: Path) -> None:
     trainer.fit(replace(basic_stage(model, longer), watch=model.generator))
 
 
-def shared_run(folder: Path, devices: int) -> Finished:
-    """One stage that gives the same numbers however many processes share its batches."""
-    trainer = open_trainer(folder, devices)
+def shared_run(
+    folder: Path, devices: int, strategy: Strategy = "auto", updates: int = 1000
+) -> Finished:
+    """Two stages that give the same numbers however many processes share their batches.
+
+    Fails after so many ``updates``.
+    """
+    trainer = open_trainer(folder, devices, strategy)
+    remaining = iter(range(updates))
     model, picture = translator(dropout=0.0, generator=False), nn.Linear(16, 3)
     data = corpus(31)
 
     def loss(batch: Batch) -> dict[str, Term]:
         assert batch.pixels is not None
+        next(remaining)
         terms = translation_terms(model, batch)
         if not len(batch.pixels.rows):
             return {**terms, **withheld("picture", like=terms["translation"].total)}
@@ -148,11 +159,12 @@ def shared_run(folder: Path, devices: int) -> Finished:
     def work() -> Finished:
         if not trainer.runtime.is_main:
             trainer.log = RunLog(None, quiet=True)
-        return trainer.fit(stage)
+        trainer.fit(stage)
+        return trainer.fit(replace(stage, name="again"))
 
     return trainer.runtime.launch(work)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    shared_run(Path(sys.argv[1]), int(sys.argv[2]))
+    shared_run(Path(sys.argv[1]), int(sys.argv[2]), cast(Strategy, sys.argv[3]), int(sys.argv[4]))

@@ -6,7 +6,8 @@ import ctypes
 import platform
 import resource
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, TypeVar
 
 import torch
@@ -26,8 +27,9 @@ class RuntimeConfig(Frozen):
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = Field(default=1, ge=1)
     """Processes, one per device. The global batch is shared out among them."""
-    strategy: Literal["auto", "ddp"] = "auto"
-    """With several devices both mean one whole copy of the model on each."""
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"
+    """With several devices: a whole copy of the model on each (``auto``, ``ddp``), or parameters,
+    gradients and optimiser state shared out between updates (``fsdp``)."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     threads: int = Field(default=0, ge=0)
     """CPU threads per process; 0 leaves the choice to torch. Exact resume needs the same number."""
@@ -80,13 +82,45 @@ class Runtime:
         """Where tensors of this process live."""
         return self.fabric.device
 
+    @property
+    def shards(self) -> bool:
+        """Whether a process holds only a part of the weights between updates."""
+        return self.config.strategy == "fsdp" and self.config.devices > 1
+
     def distribute(self, module: nn.Module) -> nn.Module:
         """``module`` on this device, with gradients averaged over the processes."""
-        return self.fabric.setup_module(module)
+        if not self.shards:
+            return self.fabric.setup_module(module)
+        from phosphene.core.sharding import Sharded  # noqa: PLC0415
 
-    def backward(self, loss: Tensor) -> None:
-        """Back-propagate ``loss`` (scaled where the precision needs it)."""
+        return Sharded(module, self.device, self.processes)
+
+    def whole(self, distributed: nn.Module) -> AbstractContextManager[None]:
+        """What was distributed has its weights inside; every process has to come along."""
+        if not self.shards:
+            return nullcontext()
+        from phosphene.core.sharding import whole  # noqa: PLC0415
+
+        return whole(distributed)
+
+    def restore(self, distributed: nn.Module) -> None:
+        """What was distributed has its weights from now on."""
+        if self.shards:
+            from phosphene.core.sharding import restore  # noqa: PLC0415
+
+            restore(distributed)
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Compute as precisely as the configuration says."""
+        return self.fabric.autocast()
+
+    def backward(self, loss: Tensor, parameters: Sequence[Tensor]) -> None:
+        """Back-propagate ``loss``; unused ``parameters`` get nothing."""
         self.fabric.backward(loss)
+        if self.shards:
+            from phosphene.core.sharding import forget_unused  # noqa: PLC0415
+
+            forget_unused(parameters)
 
     def sum(self, value: Tensor) -> Tensor:
         """``value`` added up over the processes."""
@@ -99,6 +133,12 @@ class Runtime:
         own = torch.tensor([*values.values()], dtype=torch.float64, device=self.device)
         shared = self.sum(own if self.is_main else torch.zeros_like(own))
         return dict(zip(values, shared.tolist(), strict=True))
+
+    def agree(self, decision: bool) -> bool:
+        """The main process's ``decision``, where one process alone can do nothing."""
+        if not self.shards:
+            return decision
+        return bool(self.of_main({"decision": float(decision)})["decision"])
 
     def barrier(self) -> None:
         """Wait for the other processes."""

@@ -89,6 +89,13 @@ class LookAheadUpdater:
         self.position = Position(*tensors["meta_position"].tolist())
         self.batches = self.ahead.meta_batches.iterate(self.position, 0, 1)
 
+    def whole(self) -> AbstractContextManager[None]:
+        """One process has everything."""
+        return nullcontext()
+
+    def close(self) -> None:
+        """The modules were not changed."""
+
     def _teach(self, batch: Any, now: ViewLosses, rate: float, chance: Chance) -> float:
         """Update the learner; the meta loss that it lowers."""
         self.position, meta_batch = next(self.batches)

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
+from torch.distributed import is_initialized
 
 from phosphene.core.errors import InputError, StorageError
 from phosphene.core.files import flush_folder, write_flushed
@@ -131,11 +132,15 @@ def load_modules(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]
 def optimizer_tensors(
     optimizer: torch.optim.Optimizer, name: str = "optimizer"
 ) -> dict[str, Tensor]:
-    """The state of ``optimizer`` as ``name/parameter/quantity`` -> tensor on the CPU."""
+    """The state of ``optimizer`` as ``name/parameter/quantity`` -> tensor on the CPU.
+
+    What processes share out is put together, by all of these processes at once and in one order:
+    that of a state which was read from a file is any.
+    """
     return {
-        f"{name}/{index}/{quantity}": value.cpu()
-        for index, state in optimizer.state_dict()["state"].items()
-        for quantity, value in state.items()
+        f"{name}/{index}/{quantity}": _gathered(value).cpu()
+        for index, state in sorted(optimizer.state_dict()["state"].items())
+        for quantity, value in sorted(state.items())
     }
 
 
@@ -159,9 +164,27 @@ def load_optimizer(
         like = parameters[place]
         for quantity, value in own.items():
             if value.shape == like.shape:  # in the memory format of its parameter
-                own[quantity] = torch.empty_like(like, requires_grad=False).copy_(value)
+                own[quantity] = torch.empty_like(like, requires_grad=False).copy_(
+                    _shared_out(value, like)
+                )
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _gathered(tensor: Tensor) -> Tensor:
+    if not is_initialized():
+        return tensor
+    from phosphene.core.sharding import gathered  # noqa: PLC0415
+
+    return gathered(tensor)
+
+
+def _shared_out(tensor: Tensor, like: Tensor) -> Tensor:
+    if not is_initialized():
+        return tensor
+    from phosphene.core.sharding import shared_out  # noqa: PLC0415
+
+    return shared_out(tensor, like)
 
 
 def average(checkpoints: list[dict[str, Tensor]]) -> dict[str, Tensor]:

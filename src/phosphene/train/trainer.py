@@ -97,10 +97,16 @@ class Trainer:
 
     def _run(self, stage: Stage, folder: Path) -> None:
         """Train ``stage`` to its end and write its final weights."""
+        checkpoint = latest_checkpoint(folder, "resume-", self.log.say)
+        if checkpoint is not None:
+            load_modules(stage.saved, checkpoint.tensors)
         updater = open_updater(stage, self.runtime)
-        progress = self._restore(stage, updater, folder)
+        if checkpoint is not None:
+            updater.load(checkpoint.tensors)
+        progress = self._restore(stage, checkpoint, folder)
         with self.log.progress(stage.name, stage.budget.max_updates, progress.update) as advance:
             self._train(stage, updater, progress, folder, advance)
+        updater.close()
         if self.runtime.is_main:
             _write_final(stage, progress, folder)
 
@@ -149,12 +155,12 @@ class Trainer:
                 note = " ".join(f"{name} {value:.3f}" for name, value in outcome.means.items())
                 advance(update, note)
             every = budget.evaluate_every_updates
-            if (update % every == 0) if every else ends_epoch:
-                self._snapshot(stage, progress, batch, folder)
-                self._save(stage, updater, progress, folder)
-                last_save = time.monotonic()
-            elif now - last_save > budget.checkpoint_seconds:
-                self._save(stage, updater, progress, folder)
+            evaluated = (update % every == 0) if every else ends_epoch
+            if evaluated or self.runtime.agree(now - last_save > budget.checkpoint_seconds):
+                with updater.whole():
+                    if evaluated:
+                        self._snapshot(stage, progress, batch, folder)
+                    self._save(stage, updater, progress, folder)
                 last_save = time.monotonic()
 
     def _snapshot(self, stage: Stage, progress: Progress, batch: Any, folder: Path) -> None:
@@ -194,23 +200,22 @@ class Trainer:
     def _save(self, stage: Stage, updater: Updater, progress: Progress, folder: Path) -> None:
         """Write all that a resumed run needs; the last two are kept.
 
-        The processes' clocks differ, so nobody waits for anybody here.
+        The processes' clocks differ, so nobody waits for anybody here, unless weights are shared
+        out: then they agree on the moment.
         """
+        tensors = module_tensors(stage.saved) | updater.tensors()
         if not self.runtime.is_main:
             return
-        tensors = module_tensors(stage.saved) | updater.tensors()
         write_checkpoint(
             _resume_folder(folder, progress.update), Checkpoint(tensors, progress.record())
         )
         for old in sorted(folder.glob("resume-*"))[:-2]:
             _remove(old)
 
-    def _restore(self, stage: Stage, updater: Updater, folder: Path) -> Progress:
-        checkpoint = latest_checkpoint(folder, "resume-", self.log.say)
+    def _restore(self, stage: Stage, checkpoint: Checkpoint | None, folder: Path) -> Progress:
+        """How far ``checkpoint`` is; what was written after it is cleared away."""
         progress = Progress()
         if checkpoint is not None:
-            load_modules(stage.saved, checkpoint.tensors)
-            updater.load(checkpoint.tensors)
             progress = Progress.restore(checkpoint.state)
             self.log.say(f"{stage.name}: resumed at update {progress.update}")
         if self.runtime.is_main:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, final, runtime_checkable
 
@@ -68,6 +69,14 @@ class Updater(Protocol):
         """The reverse of :meth:`tensors`; other tensors are passed over."""
         ...
 
+    def whole(self) -> AbstractContextManager[None]:
+        """The stage's modules have their weights inside; every process has to come along."""
+        ...
+
+    def close(self) -> None:
+        """The stage's modules have their weights from now on."""
+        ...
+
 
 @final
 class PlainUpdater:
@@ -77,11 +86,12 @@ class PlainUpdater:
         self.runtime = runtime
         self.clip_norm = stage.optim.clip_norm
         self.objective = runtime.distribute(Objective(stage.modules, stage.loss))
-        self.optimizer = adam(stage.modules.values(), stage.optim)
+        self.optimizer = adam([self.objective], stage.optim)
 
     def __call__(self, update: int, batch: Any, learning_rate: float) -> Outcome:
         """Train on ``batch``."""
-        packed: dict[str, Tensor] = self.objective(lambda: batch)
+        with self.runtime.autocast():
+            packed: dict[str, Tensor] = self.objective(lambda: batch)
         terms = {name: Term(term[0], *term[1:].tolist()) for name, term in packed.items()}
         return descend(self.runtime, terms, self.optimizer, learning_rate, self.clip_norm)
 
@@ -92,6 +102,14 @@ class PlainUpdater:
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Load the optimiser's state."""
         load_optimizer(self.optimizer, tensors)
+
+    def whole(self) -> AbstractContextManager[None]:
+        """The modules have their weights; where processes share them out, not otherwise."""
+        return self.runtime.whole(self.objective)
+
+    def close(self) -> None:
+        """The modules have their weights, for good."""
+        self.runtime.restore(self.objective)
 
 
 def descend(
@@ -116,8 +134,8 @@ def descend(
     )
     counts = dict(zip(terms, totals[:, 1].tolist(), strict=True))
     optimizer.zero_grad(set_to_none=True)
-    runtime.backward(combine(terms, counts) * runtime.processes)
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    runtime.backward(combine(terms, counts) * runtime.processes, parameters)
     norm = nn.utils.clip_grad_norm_(parameters, clip_norm if clip_norm else torch.inf)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
