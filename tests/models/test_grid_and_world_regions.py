@@ -14,14 +14,17 @@ from PIL import Image
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.data.corpus import data_root
+from phosphene.data.image import to_tensor
 from phosphene.data.imagenet import imagenet_classes
 from phosphene.data.regions import RegionTable
 from phosphene.data.world import Part, Split, World, boxes, region_kinds, tags
+from phosphene.data.world.scene import REGION_LABELS
 from phosphene.models.regions import (
     TagRule,
     cell_boxes,
     crops,
     extract_regions,
+    labelled_regions,
     vote,
     world_regions,
 )
@@ -132,6 +135,34 @@ def test_regions_of_the_world_are_its_boxes_and_its_tags() -> None:
     assert torch.allclose(alone.features, found["s1"].features, atol=1e-5)
     table = RegionTable(found)
     assert table.regions(list(scenes)).mask.sum() == sum(len(p.boxes) for p in found.values())
+
+
+def test_a_detector_learns_from_the_regions_that_it_will_see() -> None:
+    world = World(1)
+    scenes = [world.scene(Split.ORDINARY, number, Part.TEACHER) for number in range(40)]
+    regions = labelled_regions(scenes)
+    assert regions.pictures.shape == (len(regions.labels), 32, 32, 3)
+    row = 0
+    for number, scene in enumerate(scenes):
+        named = [
+            {label for label, on in zip(REGION_LABELS, one, strict=True) if on}
+            for one in regions.labels[row : row + len(boxes(scene)) + 1]
+        ]
+        first = scene.focus
+        expected = [{first.kind, first.colour}]
+        if scene.person is not None:
+            person = scene.person
+            expected.insert(0, {person.kind, person.shirt, person.action})
+        assert named[: len(expected)] == expected
+        assert named[-1] >= {scene.place, first.kind}
+        if number == 0:
+            teacher = network()
+            looks = teacher.perceive(teacher.normalise(to_tensor(regions.pictures[: len(named)])))
+            seen = world_regions(teacher, {"s": scene}, whole=True)["s"].features
+            # Rounded to bytes in between.
+            assert torch.allclose(looks.last.mean((2, 3)), seen, atol=0.05, rtol=0.05)
+        row += len(named)
+    assert row == len(regions.labels)
 
 
 def test_mirrored_scenes_differ_in_their_features_and_not_in_their_words() -> None:

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from phosphene.nn.bert import BertEncoder, BertLayer, BertSizes, Packing, attend, initialise_bert
+from phosphene.nn.bert import (
+    BertEmbedding,
+    BertEncoder,
+    BertLayer,
+    BertSizes,
+    Packing,
+    attend,
+    attend_to_alike,
+    initialise_bert,
+)
 from phosphene.nn.dropout import Dropout
 
 SIZES = BertSizes(hidden=12, inner=20, heads=3, dropout=0.0, attention_dropout=0.0)
@@ -127,6 +136,28 @@ def test_fresh_weights_have_the_spread_of_bert() -> None:
         assert part.weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert module[0].bias.eq(0).all()
     assert module[2].weight.eq(1).all()
+
+
+def test_fresh_rows_attend_to_the_same_word_elsewhere() -> None:
+    """Ten words twice, far apart: where does the first half look among the second?"""
+    torch.manual_seed(0)
+    sizes = BertSizes(hidden=64, inner=64, heads=4, dropout=0.0, attention_dropout=0.0)
+    embedding, encoder = BertEmbedding(30, 20, 2, sizes), BertEncoder(1, sizes)
+    ids, types = torch.randperm(30)[:10].repeat(2)[None], torch.arange(20) // 10
+
+    def finds() -> float:
+        rows = embedding(ids, torch.arange(20)[None], types)
+        layer = encoder.layers[0]
+        assert isinstance(layer, BertLayer)
+        query, key, _ = layer.attention.query_key_value(rows).chunk(3, dim=-1)
+        nearest = (query[0, :10] @ key[0, 10:].T).argmax(dim=1)
+        return float((nearest == torch.arange(10)).float().mean())
+
+    for module in (embedding, encoder):
+        initialise_bert(module, 0.1)
+    assert finds() < 0.5
+    attend_to_alike(embedding, encoder)
+    assert finds() == 1.0
 
 
 def test_heads_have_to_divide_the_width() -> None:

@@ -7,11 +7,13 @@ import torch
 
 from phosphene.core.config import parse_settings
 from phosphene.core.types import AlignedPositions, Batch, Parallel, Regions, Tokens
+from phosphene.data.answers import AnswerVocabulary
+from phosphene.data.regions import PictureRegions, RegionTable
 from phosphene.data.words import segment
 from phosphene.models.answerer import Answerer, AnswererConfig
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
-from phosphene.recipes.crosslingual_vqa_networks import Imitation, divisors
-from phosphene.recipes.crosslingual_vqa_settings import Settings
+from phosphene.recipes.crosslingual_vqa_networks import Imitation, answerer, divisors
+from phosphene.recipes.crosslingual_vqa_settings import NetworkConfig, Settings
 
 STAGE = {"budget": {"max_updates": 1}}
 
@@ -117,6 +119,32 @@ def test_kinds_layers_and_normalisations() -> None:
     assert printed["tag"] == pytest.approx(each["tag"] / 61**2)
     assert printed["mixed"] == pytest.approx(each["mixed"] / 64**2)
     assert divisors(lesson)["tag"].tolist() == [61.0**2] * 2
+
+
+def test_a_fresh_answerer_sees_where_a_region_is_as_well_as_what() -> None:
+    torch.manual_seed(0)
+    pictures = {
+        str(number): PictureRegions(5 + 3 * torch.randn(4, 100), 0.5 + 0.1 * torch.rand(4, 4))
+        for number in range(50)
+    }
+    table = RegionTable(pictures)
+    network = NetworkConfig(
+        initial_std=0.1, layers=1, hidden=64, inner=8, heads=4, dropout=0.0, max_positions=8
+    )
+    encoder = VLEncoder(
+        VLEncoderConfig(
+            vocab=9, cls_id=1, sep_id=2, layers=1, hidden=64, inner=8, heads=4, feature=104
+        )
+    )
+    answerer(network, encoder, AnswerVocabulary(("a", "b")), table)
+    assert encoder.regions is not None
+    rows = table.regions(list(pictures)).features.flatten(0, 1)
+    projection = encoder.regions.projection
+    with torch.no_grad():
+        assert projection(rows).mean(dim=0).abs().max() < 1e-3
+        parts = (rows - rows.mean(dim=0))[:, :, None] * projection.weight.T
+        looks, where = (part.sum(dim=1).var(dim=0).sum() for part in parts.split([100, 4], dim=1))
+    assert float(where / looks) == pytest.approx(1, rel=0.3)
 
 
 def test_running_text_is_cut_into_known_words() -> None:

@@ -24,7 +24,8 @@ from phosphene.evaluate.results import read_results
 from phosphene.models.answerer_folder import Request, load_answerer
 from phosphene.models.states import OnlineStates
 from phosphene.recipes import config_path
-from phosphene.recipes.crosslingual_vqa import train, train_teacher
+from phosphene.recipes.crosslingual_vqa import train
+from phosphene.recipes.crosslingual_vqa_answering import train_teacher
 from phosphene.recipes.crosslingual_vqa_data import lessons, load_data, teacher_states
 from phosphene.recipes.crosslingual_vqa_networks import start
 from phosphene.recipes.crosslingual_vqa_settings import Settings, System
@@ -123,7 +124,7 @@ def test_every_stage_moves_what_it_declares_and_nothing_else(tmp_path: Path) -> 
     watcher = Watcher(trainer(tmp_path / "run"))
     train(watcher, settings(network={**NETWORK, "hidden": 12}))
     moved = watcher.moved
-    assert set(moved) == {"teacher", "english", "distil", "head", "whole"}
+    assert set(moved) == {"detector", "english", "distil", "head", "whole"}
     assert {name.split(".")[0] for name in moved["distil"]} == {"encoder", "projection"}
     assert {name.split(".")[1] for name in moved["head"]} == {"pooler", "classifier"}
     parts = {name.split(".")[1] for name in moved["whole"]}
@@ -134,7 +135,7 @@ def test_distillation_needs_no_labels_and_aug_starts_on_translations(tmp_path: P
     watcher = Watcher(trainer(tmp_path / "run"))
     train(watcher, settings(system="aug"))
     assert list(watcher.moved) == [
-        "teacher",
+        "detector",
         "translated_head",
         "translated_whole",
         "head",
@@ -149,10 +150,10 @@ def test_stored_states_are_those_of_the_teacher(
     plan_ = settings(distillation={"layers": [1, 2], "half": half})
     work = trainer(tmp_path / "run")
     data = load_data(work, plan_)
-    english = start(plan_, data, plan_.teacher_network, "en")
+    taught, _ = train_teacher(work, plan_, data)
+    teacher = taught.model
     target = start(plan_, data, plan_.network, "ja")
-    teacher, _, _ = train_teacher(work, plan_, data, english)
-    parts = lessons(plan_, data, (target.reader, english.reader))
+    parts = lessons(plan_, data, (target.reader, taught.reader))
     stored = teacher_states(work, plan_, teacher, parts)
     assert isinstance(stored, Store)
     online = OnlineStates(teacher, parts, (1, 2))
@@ -211,8 +212,8 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     killed = Trainer(tmp_path / "one" / "run", runtime, Log(None, quiet=True), 1)
     with pytest.raises(KilledError):
         train(killed, settings())
-    first = train(killed, settings()).model.state_dict()
-    second = train(trainer(tmp_path / "two" / "run"), settings()).model.state_dict()
+    first = train(killed, settings()).learner.model.state_dict()
+    second = train(trainer(tmp_path / "two" / "run"), settings()).learner.model.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in second)
 
 
@@ -234,7 +235,7 @@ def test_an_answer_does_not_depend_on_its_neighbours(folder: Path) -> None:
 
 
 def test_the_exported_model_is_the_trained_one(folder: Path) -> None:
-    trained = train(trainer(folder / "kd"), settings())
+    trained = train(trainer(folder / "kd"), settings()).learner
     loaded = load_answerer(folder / "kd" / "model").model.state_dict()
     weights = trained.model.state_dict()
     assert all(torch.equal(loaded[name], weights[name]) for name in weights)
@@ -294,7 +295,7 @@ def test_bad_settings_are_named(changes: dict[str, object], message: str) -> Non
 def test_the_plan_writes_nothing_and_names_the_terms(folder: Path) -> None:
     found = plan("crosslingual_vqa", config(folder), [])
     assert [stage.name for stage in found.stages] == [
-        "teacher", "english", "distil", "head", "whole",
+        "detector", "english", "distil", "head", "whole",
     ]  # fmt: skip
     assert set(found.stages[2].terms) == {"cls", "region", "tag", "mixed"}
     assert found.stages[2].frozen == {"teacher": True}

@@ -206,8 +206,13 @@ def _encoded(
 
 def labelled_scenes(count: int, splits: Sequence[str], seed: int) -> LabelledScenes:
     """Pictures for training a visual teacher; no translator is trained or tested on them."""
-    scenes = _scenes(World(seed), splits, count, Part.TEACHER)
+    scenes = teacher_scenes(count, splits, seed)
     return LabelledScenes(_draw(scenes), visual_labels(scenes))
+
+
+def teacher_scenes(count: int, splits: Sequence[str], seed: int) -> tuple[Scene, ...]:
+    """Scenes for training whoever looks at pictures."""
+    return _scenes(World(seed), splits, count, Part.TEACHER)
 
 
 def captioned_scenes(config: CorpusConfig, count: int) -> dict[str, Scene]:

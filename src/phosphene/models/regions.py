@@ -22,12 +22,13 @@ from torch import Tensor
 
 from phosphene.core.config import Frozen
 from phosphene.core.runlog import RunLog
+from phosphene.data.dataset import LabelledScenes
 from phosphene.data.image import load_rgb, to_tensor
 from phosphene.data.imagenet import imagenet_classes
 from phosphene.data.regions import HALF, PictureRegions, StoredRegions, picture_names
 from phosphene.data.store import Producer, StoreWriter
 from phosphene.data.world.draw import draw
-from phosphene.data.world.scene import Scene, boxes, tags
+from phosphene.data.world.scene import Scene, boxes, region_labels, tags
 from phosphene.models.pretrained import EfficientNetLite
 from phosphene.models.resnet import ResNet
 from phosphene.nn.visual import VisualTeacher, regions_from_map
@@ -162,13 +163,31 @@ def world_regions(
     names = list(scenes)
     for first in range(0, len(names), _PHOTOS_AT_ONCE):
         part = names[first : first + _PHOTOS_AT_ONCE]
-        frame = torch.tensor([[0.0, 0.0, 1.0, 1.0]])[: int(whole)]
-        where = [torch.cat([torch.from_numpy(boxes(scenes[name])), frame]) for name in part]
+        where = [_boxes(scenes[name], whole) for name in part]
         pixels = to_tensor(np.stack([draw(scenes[name]) for name in part]))
         each = box_features(teacher, pixels, where)
         for name, feature, box in zip(part, each, where, strict=True):
             found[name] = PictureRegions(feature, box, tags(scenes[name]))
     return found
+
+
+def labelled_regions(scenes: Sequence[Scene]) -> LabelledScenes:
+    """Every box of drawn scenes and every whole picture, as :func:`world_regions` shows them.
+
+    Their labels are :data:`phosphene.data.world.scene.REGION_LABELS`.
+    """
+    cut = []
+    for first in range(0, len(scenes), _PHOTOS_AT_ONCE):
+        part = scenes[first : first + _PHOTOS_AT_ONCE]
+        pixels = to_tensor(np.stack([draw(scene) for scene in part]))
+        cut.append(_cut(pixels, [_boxes(scene, whole=True) for scene in part]))
+    pictures = torch.cat(cut).mul(255).round().byte().permute(0, 2, 3, 1)
+    return LabelledScenes(pictures.numpy(), region_labels(scenes))
+
+
+def _boxes(scene: Scene, whole: bool) -> Float[Tensor, "region 4"]:
+    frame = torch.tensor([[0.0, 0.0, 1.0, 1.0]])[: int(whole)]
+    return torch.cat([torch.from_numpy(boxes(scene)), frame])
 
 
 @torch.no_grad()
@@ -181,11 +200,17 @@ def box_features(
 
     Of each picture ``[region, 4]``, its boxes as fractions of it, to ``[region, feature]``.
     """
-    counts = [*map(len, where)]
-    owner = torch.arange(len(where)).repeat_interleave(torch.tensor(counts))
-    cut = crops(pixels, owner, torch.cat([*where]), _CROP_SIDE).to(teacher.mean.device)
+    cut = _cut(pixels, where).to(teacher.mean.device)
     features = teacher.perceive(teacher.normalise(cut)).last.mean((2, 3)).cpu()
-    return list(features.split(counts))
+    return list(features.split([*map(len, where)]))
+
+
+def _cut(
+    pixels: Float[Tensor, "photo 3 height width"], where: Sequence[Tensor]
+) -> Float[Tensor, "region 3 side side"]:
+    counts = torch.tensor([*map(len, where)])
+    owner = torch.arange(len(where)).repeat_interleave(counts)
+    return crops(pixels, owner, torch.cat([*where]), _CROP_SIDE)
 
 
 def crops(
@@ -237,6 +262,7 @@ __all__ = [
     "cell_boxes",
     "crops",
     "extract_regions",
+    "labelled_regions",
     "look_at",
     "vote",
     "world_regions",

@@ -27,7 +27,7 @@ from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.visual import freeze
 from phosphene.recipes.crosslingual_vqa_sets import Asked, Questions, read_sets
 from phosphene.recipes.crosslingual_vqa_settings import Settings
-from phosphene.recipes.world_teacher import train_world_teacher
+from phosphene.recipes.world_teacher import train_world_detector
 from phosphene.train.stage import Fitter
 
 
@@ -142,32 +142,41 @@ def teacher_states(
     return online if folder is None else store_states(online, folder, trainer.log, half=half)
 
 
-def translated_set(
-    settings: Settings, data: Data, reader: Reader
-) -> tuple[QuestionData, QuestionData, AnswerVocabulary]:
-    """T in the target language with translated answers, for ``aug``."""
-    parts = [
-        [
-            replace(each, answers=translated_answers(each.answers, data.asked.answers))
-            for each in noisy(settings, part, settings.data.language)
-        ]
-        for part in (data.asked.parallel, data.asked.parallel_validation)
-    ]
-    vocabulary = AnswerVocabulary.learn(parts[0], settings.data.answers)
-    train, validation = (answered(settings, data, part, reader, vocabulary) for part in parts)
-    return train, validation, vocabulary
+@dataclass(frozen=True)
+class Answered:
+    """Questions with labels to learn from, and others to choose a snapshot by."""
+
+    train: QuestionData
+    held_out: QuestionData
 
 
 def answered(
     settings: Settings,
     data: Data,
-    questions: Sequence[Question],
     reader: Reader,
     vocabulary: AnswerVocabulary,
-) -> QuestionData:
-    """Questions with labels, those without one left out."""
-    encoded = encode_questions(questions, reader, data.table)
-    return labelled(encoded, vocabulary, soft=settings.answer_loss == "binary")
+    parts: tuple[Sequence[Question], Sequence[Question]],
+) -> Answered:
+    """Training and held-out questions with labels, those without one left out."""
+    soft = settings.answer_loss == "binary"
+    train, held_out = (
+        labelled(encode_questions(part, reader, data.table), vocabulary, soft=soft)
+        for part in parts
+    )
+    return Answered(train, held_out)
+
+
+def translated(settings: Settings, data: Data, reader: Reader) -> tuple[Answered, AnswerVocabulary]:
+    """T in the target language with translated answers, for ``aug``."""
+    train, held_out = (
+        [
+            replace(each, answers=translated_answers(each.answers, data.asked.answers))
+            for each in noisy(settings, part, settings.data.language)
+        ]
+        for part in (data.asked.parallel, data.asked.parallel_validation)
+    )
+    vocabulary = AnswerVocabulary.learn(train, settings.data.answers)
+    return answered(settings, data, reader, vocabulary, (train, held_out)), vocabulary
 
 
 def texts(data: Data, language: str) -> Iterator[str]:
@@ -192,7 +201,7 @@ def _pictures(
     if plan.source == "world":
         network = TeacherConfig(network="small_resnet", side=PICTURE_SIZE)
         scenes_of = CorpusConfig(source="world", tests=("ordinary",), world_seed=plan.world_seed)
-        teacher = train_world_teacher(
+        teacher = train_world_detector(
             trainer, network, settings.teacher_training, scenes_of, settings.seed
         )
         world = World(plan.world_seed)
@@ -243,6 +252,7 @@ class _ByImage(Mapping[str, PictureRegions]):
 
 
 __all__ = [
+    "Answered",
     "Data",
     "answered",
     "cache_folder",
@@ -251,5 +261,5 @@ __all__ = [
     "noisy",
     "teacher_states",
     "texts",
-    "translated_set",
+    "translated",
 ]

@@ -10,6 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from phosphene.core.runtime import seed_update
 from phosphene.core.types import AlignedPositions, Parallel
 from phosphene.data.answers import AnswerVocabulary
 from phosphene.data.questions import Reader
@@ -19,7 +20,7 @@ from phosphene.data.wordpiece import WordPiece
 from phosphene.models.answerer import Answerer, AnswererConfig, Kind, span_of
 from phosphene.models.pretrained_bert import encoder_from_bert, load_bert
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig, VLTrace
-from phosphene.nn.bert import initialise_bert
+from phosphene.nn.bert import attend_to_alike, initialise_bert
 from phosphene.nn.hint import HintRegressor, scaled_matches
 from phosphene.objectives.alignment import layer_sum
 from phosphene.recipes.crosslingual_vqa_data import Data, texts
@@ -28,6 +29,31 @@ from phosphene.weighting.alignment import paper, per_term, union
 from phosphene.weighting.direct import Term
 
 _PICTURES_MEASURED: Final = 500
+
+
+@dataclass(frozen=True)
+class Learner:
+    """An answerer, what it reads and what it can say."""
+
+    model: Answerer
+    reader: Reader
+    vocabulary: AnswerVocabulary
+
+
+def learner(settings: Settings, data: Data, language: str) -> Learner:
+    """The teacher (English), or a student, before anything is learned.
+
+    Raises:
+        InputError: as :func:`start`.
+    """
+    english = language == "en"
+    network = settings.teacher_network if english else settings.network
+    first = start(settings, data, network, language)
+    known = data.asked.parallel if english else data.known
+    vocabulary = AnswerVocabulary.learn(known, settings.data.answers)
+    seed_update(settings.seed)
+    model = answerer(network, first.encoder(), vocabulary, data.table)
+    return Learner(model, first.reader, vocabulary)
 
 
 @dataclass(frozen=True)
@@ -97,13 +123,14 @@ def answerer(
     vocabulary: AnswerVocabulary,
     table: RegionTable | None,
 ) -> Answerer:
-    """A fresh head on ``encoder``; where that is fresh too, it meets regions standardised."""
+    """A fresh head on ``encoder``; where that is fresh too, it starts ready to compare its rows."""
     config = AnswererConfig(
         encoder=encoder.config, answers=len(vocabulary), dropout=encoder.config.dropout
     )
     model = Answerer(config, encoder)
     if network.weights == SCRATCH:
         initialise_bert(model, network.initial_std)
+        attend_to_alike(encoder.embedding, encoder.encoder)
         if table is not None:
             _standardise(encoder, table)
     return model
@@ -114,13 +141,17 @@ def _standardise(encoder: VLEncoder, table: RegionTable) -> None:
     """First weights of the projection for features of mean 0 and spread 1, as they are not.
 
     A classifier's features are positive and much alike: what regions share would drown what tells
-    them apart.
+    them apart. What a region looks like and where it is start with the same share of the row, as
+    if they were projected apart (Tan and Bansal, *LXMERT*, 2019); a few numbers of geometry would
+    otherwise go unseen among hundreds.
     """
     assert encoder.regions is not None
     regions = table.regions([*islice(table.pictures, _PICTURES_MEASURED)])
     rows = regions.features[regions.mask]
     projection = encoder.regions.projection
     projection.weight.div_(rows.std(dim=0).clamp(min=1e-2))
+    looks = table.width - table.geometry
+    projection.weight[:, looks:].mul_((looks / table.geometry) ** 0.5)
     projection.bias.sub_(projection.weight @ rows.mean(dim=0))
 
 
@@ -207,4 +238,14 @@ def divisors(parallel: Parallel) -> dict[str, Tensor]:
     return {"cls": one, "region": regions, "tag": tags.square(), "mixed": words.square()}
 
 
-__all__ = ["Imitation", "Start", "answerer", "divisors", "encoder_config", "start", "with_words"]
+__all__ = [
+    "Imitation",
+    "Learner",
+    "Start",
+    "answerer",
+    "divisors",
+    "encoder_config",
+    "learner",
+    "start",
+    "with_words",
+]

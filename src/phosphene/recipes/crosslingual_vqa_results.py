@@ -9,13 +9,14 @@ from pathlib import Path
 from phosphene.core.config import settings_hash
 from phosphene.core.runlog import RunLog, sign
 from phosphene.data.answers import AnswerVocabulary
-from phosphene.data.questions import Reader, encode_questions
+from phosphene.data.questions import encode_questions
 from phosphene.data.vqa import Question
 from phosphene.evaluate.answers import answer_all, score_answers
 from phosphene.evaluate.system import Results, SplitResult
-from phosphene.models.answerer import Answerer, AnswererConfig
+from phosphene.models.answerer import AnswererConfig
 from phosphene.models.answerer_folder import AnswererFolder, AnswererFolderConfig, save_answerer
 from phosphene.recipes.crosslingual_vqa_data import Data, noisy
+from phosphene.recipes.crosslingual_vqa_networks import Learner
 from phosphene.recipes.crosslingual_vqa_settings import Settings
 from phosphene.train.stage import Finished
 
@@ -24,18 +25,16 @@ from phosphene.train.stage import Finished
 class Trained:
     """What the recipe leaves behind."""
 
-    model: Answerer
+    learner: Learner
     corpus: Data
-    vocabulary: AnswerVocabulary
-    reader: Reader
-    finished: Finished
     known: tuple[Question, ...]
     """The questions whose answers the model was trained on last."""
+    finished: Finished
 
 
 def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
     """Answer and score every test split, uncovered answers counted wrong."""
-    asked = trained.corpus.asked
+    asked, learner = trained.corpus.asked, trained.learner
     english = settings.system == "teacher"
     tests = asked.english_tests if english else asked.tests
     language = "en" if english else settings.data.language
@@ -44,11 +43,11 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
         if settings.system == "translate_test":
             splits.append(_translate_test(trained, settings, name, questions, log))
             continue
-        data = encode_questions(questions, trained.reader, trained.corpus.table, as_used=True)
-        lines = answer_all(trained.model, data, trained.vocabulary, log, name)
+        data = encode_questions(questions, learner.reader, trained.corpus.table, as_used=True)
+        lines = answer_all(learner.model, data, learner.vocabulary, log, name)
         splits.append(
             score_answers(
-                name, questions, lines, trained.vocabulary, trained.known, (language, language)
+                name, questions, lines, learner.vocabulary, trained.known, (language, language)
             )
         )
     selection = trained.finished.selection
@@ -58,23 +57,24 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
 
 def export(trained: Trained, settings: Settings, folder: Path) -> None:
     """What answering needs."""
-    encoder = trained.model.encoder.config
+    learner = trained.learner
+    encoder = learner.model.encoder.config
     config = AnswererFolderConfig(
         answerer=AnswererConfig(
-            encoder=encoder, answers=len(trained.vocabulary), dropout=encoder.dropout
+            encoder=encoder, answers=len(learner.vocabulary), dropout=encoder.dropout
         ),
-        language=trained.reader.language,
+        language=learner.reader.language,
         lengths=settings.lengths,
         geometry=4 if trained.corpus.table is None else trained.corpus.table.geometry,
-        known=tuple(sorted(trained.reader.known)),
+        known=tuple(sorted(learner.reader.known)),
     )
     save_answerer(
         folder,
         AnswererFolder(
-            trained.model,
+            learner.model,
             config,
-            trained.reader.wordpiece,
-            trained.vocabulary,
+            learner.reader.wordpiece,
+            learner.vocabulary,
             trained.corpus.vision,
         ),
     )
@@ -91,15 +91,15 @@ def _translate_test(
 
     The gold answers' probabilities are those of the English answers that translate to them.
     """
-    answers = trained.corpus.asked.answers
+    answers, learner = trained.corpus.asked.answers, trained.learner
     language = settings.data.language
     vocabulary = AnswerVocabulary(
-        tuple(answers.get(each, each) for each in trained.vocabulary.answers)
+        tuple(answers.get(each, each) for each in learner.vocabulary.answers)
     )
     data = encode_questions(
-        noisy(settings, questions, "en"), trained.reader, trained.corpus.table, as_used=True
+        noisy(settings, questions, "en"), learner.reader, trained.corpus.table, as_used=True
     )
-    lines = answer_all(trained.model, data, vocabulary, log, name)
+    lines = answer_all(learner.model, data, vocabulary, log, name)
     return score_answers(
         name, questions, lines, vocabulary, trained.corpus.asked.parallel, (language, language)
     )

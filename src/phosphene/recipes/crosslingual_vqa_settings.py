@@ -155,7 +155,8 @@ class Settings(Frozen):
     """Questions of an update."""
     word_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of the question's word pieces that are hidden ([UNK]) in training; the paper hides
-    none. Networks from scratch learn to answer wordings that they have not seen."""
+    none. A little helps networks from scratch with wordings that they have not seen; at 0.3 the
+    questions that have become unanswerable keep rare types from being learned at all."""
     answer_loss: Literal["cross_entropy", "binary"] = "cross_entropy"
     """The paper names the first; its code takes the second, on soft scores."""
     lengths: Lengths = Lengths()
@@ -164,7 +165,7 @@ class Settings(Frozen):
     """Of the student."""
     teacher_network: NetworkConfig = NetworkConfig()
     teacher_training: TeacherTraining = TeacherTraining()
-    """World: the CNN that looks at the regions."""
+    """World: the detector, a CNN that looks at the regions."""
     english: StageConfig
     """The teacher's training on English questions."""
     distil: StageConfig

@@ -1,4 +1,7 @@
-"""The embedded world's visual teacher: a small CNN that learns the labels of drawn scenes."""
+"""The embedded world's visual teachers: small CNNs that learn the labels of drawn scenes.
+
+One looks at whole pictures; the other, a detector that is told its boxes, at regions.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from pydantic import Field
 from phosphene.core.config import Frozen
 from phosphene.core.runtime import seed_update
 from phosphene.core.types import LabelledPictures
-from phosphene.data.corpus import CorpusConfig, labelled_scenes
-from phosphene.data.dataset import PictureBatches
+from phosphene.data.corpus import CorpusConfig, labelled_scenes, teacher_scenes
+from phosphene.data.dataset import LabelledScenes, PictureBatches
+from phosphene.models.regions import labelled_regions
 from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.visual import VisualTeacher, freeze
 from phosphene.objectives.likelihood import multi_label
@@ -35,17 +39,47 @@ def train_world_teacher(
 ) -> VisualTeacher:
     """A frozen teacher, trained once for all runs that lie side by side."""
     scenes = labelled_scenes(plan.scenes, data.tests, data.world_seed)
+    return _train("teacher", scenes, trainer, network, plan, data, seed)
+
+
+def train_world_detector(
+    trainer: Fitter,
+    network: TeacherConfig,
+    plan: TeacherTraining,
+    data: CorpusConfig,
+    seed: int,
+) -> VisualTeacher:
+    """The same for regions: it names what is in a box, its colour and what it does.
+
+    VinVL's detector learns the same from Visual Genome: objects and their attributes. A label it
+    was not trained on is in its features too, but in directions of little variance, from which an
+    answerer learns it an order of magnitude more slowly.
+    """
+    scenes = labelled_regions(teacher_scenes(plan.scenes, data.tests, data.world_seed))
+    return _train("detector", scenes, trainer, network, plan, data, seed)
+
+
+def _train(
+    name: str,
+    scenes: LabelledScenes,
+    trainer: Fitter,
+    network: TeacherConfig,
+    plan: TeacherTraining,
+    data: CorpusConfig,
+    seed: int,
+) -> VisualTeacher:
     seed_update(seed)
     teacher = build_teacher(network, scenes.labels.shape[1])
 
     def loss(batch: LabelledPictures) -> dict[str, Term]:
-        losses = multi_label(teacher(batch.pixels).logits, batch.labels)
+        seen = teacher.perceive(teacher.normalise(batch.pixels))  # regions are of another size
+        losses = multi_label(seen.logits, batch.labels)
         return {"labels": example_mean(losses)}
 
-    trainer.shared("teacher", network, plan, data, seed).fit(
+    trainer.shared(name, network, plan, data, seed).fit(
         Stage(
-            name="teacher",
-            modules={"teacher": teacher},
+            name=name,
+            modules={name: teacher},
             batches=PictureBatches(scenes, plan.pictures_per_update, seed),
             loss=loss,
             budget=plan.budget,
@@ -55,4 +89,4 @@ def train_world_teacher(
     return freeze(teacher)
 
 
-__all__ = ["TeacherTraining", "train_world_teacher"]
+__all__ = ["TeacherTraining", "train_world_detector", "train_world_teacher"]

@@ -260,7 +260,7 @@ PARAPHRASES: Final[dict[Form, dict[AnswerLanguage, tuple[str, ...]]]] = {
             "which action do you see the {noun} do ?",
             "what do you see the {noun} do ?",
             "what is it that the {noun} does ?",
-            "what does the {noun} do ?",
+            "what action is the {noun} doing ?",
         ),
         "ja": (
             "{noun} は 何 を して い ます か",

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from phosphene.data.world.lexicon import (
+    ACTIONS,
     COLOURS,
     KINDS,
     PLACES,
@@ -125,6 +126,10 @@ VISUAL_LABELS: Final[tuple[str, ...]] = (*KINDS, *COLOURS, *PLACES)
 """What a visual teacher is trained to name: every kind (senses apart), colour and place."""
 
 
+REGION_LABELS: Final[tuple[str, ...]] = (*VISUAL_LABELS, *ACTIONS)
+"""What a detector is trained to name: the same, and what a person does."""
+
+
 def present(scene: Scene) -> frozenset[str]:
     """Every visual label that holds: kinds, colours of things and shirts, the place."""
     names: set[str] = {scene.place}
@@ -137,10 +142,32 @@ def present(scene: Scene) -> frozenset[str]:
 
 def visual_labels(scenes: Sequence[Scene]) -> Float32[np.ndarray, "photo label"]:
     """Multi-hot targets over :data:`VISUAL_LABELS`, one row per scene."""
-    targets = np.zeros((len(scenes), len(VISUAL_LABELS)), dtype=np.float32)
-    column = {name: index for index, name in enumerate(VISUAL_LABELS)}
-    for row, scene in enumerate(scenes):
-        targets[row, [column[name] for name in present(scene)]] = 1.0
+    return _multi_hot([present(scene) for scene in scenes], VISUAL_LABELS)
+
+
+def region_labels(scenes: Sequence[Scene]) -> Float32[np.ndarray, "region label"]:
+    """Multi-hot targets over :data:`REGION_LABELS`: each of :func:`boxes`, then the whole picture.
+
+    A person is of the colour of the shirt; the whole shows what is :func:`present`.
+    """
+    rows: list[frozenset[str]] = []
+    for scene in scenes:
+        person = scene.person
+        if person is not None:
+            rows.append(frozenset({person.kind, person.shirt, person.action}))
+        for thing in scene.things:
+            rows += [frozenset({thing.kind, thing.colour})] * thing.count
+        rows.append(present(scene))
+    return _multi_hot(rows, REGION_LABELS)
+
+
+def _multi_hot(
+    rows: Sequence[frozenset[str]], labels: Sequence[str]
+) -> Float32[np.ndarray, "row label"]:
+    targets = np.zeros((len(rows), len(labels)), dtype=np.float32)
+    column = {name: index for index, name in enumerate(labels)}
+    for row, names in enumerate(rows):
+        targets[row, [column[name] for name in names]] = 1.0
     return targets
 
 
@@ -166,6 +193,6 @@ def tags(scene: Scene) -> tuple[str, ...]:
 
 
 __all__ = [
-    "PICTURE_SIZE", "VISUAL_LABELS", "Box", "Person", "Phrasing", "Plot", "Scene", "Thing",
-    "boxes", "present", "region_kinds", "tags", "visual_labels",
+    "PICTURE_SIZE", "REGION_LABELS", "VISUAL_LABELS", "Box", "Person", "Phrasing", "Plot", "Scene",
+    "Thing", "boxes", "present", "region_kinds", "region_labels", "tags", "visual_labels",
 ]  # fmt: skip
