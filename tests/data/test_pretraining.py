@@ -102,6 +102,12 @@ def test_words_of_tags_and_of_mismatched_pairs_are_found_where_it_is_asked_for()
     assert any(pairs.text.chosen[~pairs.matched].any() for pairs in found)
 
 
+def test_tags_are_found_by_the_regions_that_come_with_them_whosever_they_are() -> None:
+    found = list(examples(batches(mask_tags=True)))
+    assert any(pairs.tags.chosen[~pairs.matched].any() for pairs in found)
+    assert not any(pairs.text.chosen[~pairs.matched].any() for pairs in found)
+
+
 def test_tags_are_hidden_as_often_as_asked() -> None:
     found = list(examples(batches(hide_tags=0.3)))
     shown = [pairs.tags.tokens.mask.any(dim=1) for pairs in found]

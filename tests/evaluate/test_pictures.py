@@ -10,7 +10,12 @@ from phosphene.data.dataset import TranslationData
 from phosphene.data.regions import PictureRegions, RegionTable
 from phosphene.data.translation import Pair
 from phosphene.evaluate.gates import lexicon, word_class
-from phosphene.evaluate.pictures import tags_only, with_swapped_pictures, withheld
+from phosphene.evaluate.pictures import (
+    likelihood_gain,
+    tags_only,
+    with_swapped_pictures,
+    withheld,
+)
 from phosphene.evaluate.pretraining import blind, held_out_means
 from phosphene.weighting.direct import Term
 
@@ -49,6 +54,13 @@ def test_each_control_changes_what_it_says() -> None:
     assert sorted(features) == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert all(one != other for one, other in enumerate(features))
     assert tags == [[9]] * 5
+
+
+def test_what_the_right_picture_adds_comes_with_an_exact_p_value() -> None:
+    """Four gains of 1 nat: of the 16 sign patterns, 2 are as extreme."""
+    gain = likelihood_gain(np.full(4, -2.0), np.full(4, -3.0), "swapped")
+    assert (gain.name, gain.value) == ("log-likelihood gained over swapped", 1.0)
+    assert gain.signature.startswith("nats per sentence, p 0.12, 95 % 1.000 to 1.000")
 
 
 def pairs() -> MaskedPairs:

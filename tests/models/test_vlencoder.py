@@ -13,6 +13,7 @@ from torch import Tensor
 
 from phosphene.core.errors import InputError
 from phosphene.core.types import Batch, Regions, Tokens
+from phosphene.data.regions import PictureRegions, RegionTable
 from phosphene.models.vlencoder import (
     Spans,
     VLEncoder,
@@ -20,6 +21,7 @@ from phosphene.models.vlencoder import (
     VLTrace,
     language_rows,
     lay_out,
+    standardise_regions,
 )
 
 CLS, SEP, VOCAB, FEATURE = 2, 3, 30, 5
@@ -334,3 +336,25 @@ def test_bert_base_with_regions_has_the_parameters_counted_by_hand() -> None:
     assert all(parameter.is_meta for parameter in encoder.parameters())
     count = sum(parameter.numel() for parameter in encoder.parameters())
     assert count == 109_482_240 - pooler + regions == 110_469_888
+
+
+def test_regions_are_projected_as_if_their_numbers_had_mean_0_and_spread_1() -> None:
+    """Features of mean 7 and spread 0.1 beside geometry: each side has half of the variance."""
+    generator = torch.Generator().manual_seed(0)
+    features = 7 + 0.1 * torch.randn(400, 6, generator=generator)
+    boxes = torch.rand(400, 4, generator=generator)
+    table = RegionTable({"p": PictureRegions(features, boxes)})
+    encoder = VLEncoder(CONFIG.model_copy(update={"feature": table.width, "hidden": 300}))
+    standardise_regions(encoder, table)
+    assert encoder.regions is not None
+    projection, rows = encoder.regions.projection, table.regions(["p"]).features[0]
+    assert projection(rows).mean(dim=0).abs().max().item() < 1e-4
+    sides = [
+        part.std(dim=0).mul(weight).square().sum(dim=1).mean().item()
+        for part, weight in (
+            (rows[:, :6], projection.weight[:, :6]),
+            (rows[:, 6:], projection.weight[:, 6:]),
+        )
+    ]
+    assert sides[0] == pytest.approx(6 * 0.02**2, rel=0.1)
+    assert sides[1] == pytest.approx(sides[0], rel=0.15)

@@ -35,7 +35,8 @@ class MaskingConfig(Frozen):
     kept_share: float = Field(default=0.0, ge=0, le=1)
     """Of the masked tokens, those that stay; BERT 10 %, the paper none."""
     mask_tags: bool = False
-    """The paper masks "input text tokens"."""
+    """The paper masks "input text tokens". Tags are found in all pairs: they come with their own
+    regions."""
     find_mismatched: bool = False
     """Also find the words where the picture is the wrong one and cannot help. They are masked in
     any case: a [MASK] must not tell that the picture is the right one."""
@@ -147,7 +148,7 @@ class PretrainingBatches:
             finds = own or config.find_mismatched
             texts.append(self._mask(rng, data.texts[index], config.probability, finds))
             tag_probability = config.probability if config.mask_tags else 0.0
-            tags.append(self._mask(rng, shown, tag_probability, finds))
+            tags.append(self._mask(rng, shown, tag_probability, finds=True))
             names.append(name)
             matched.append(own)
         text, found = _side_by_side(texts), _side_by_side(tags)

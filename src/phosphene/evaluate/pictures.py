@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float
 
 from phosphene.data.dataset import TranslationData
 from phosphene.data.world.splits import swapped
 from phosphene.evaluate.score import Score
+from phosphene.evaluate.significance import paired_permutation
 from phosphene.evaluate.system import Judge, System
 from phosphene.evaluate.translator import reference_likelihoods, translate_all
 
@@ -39,13 +41,17 @@ CONDITIONS: Sequence[tuple[str, Condition]] = (
 
 
 def picture_controls(
-    system: System, data: TranslationData, judge: Judge | None = None
+    system: System,
+    data: TranslationData,
+    congruent: Float[np.ndarray, " example"],
+    judge: Judge | None = None,
 ) -> list[Score]:
     """Likelihood of the references and, in the world, senses, under each of ``CONDITIONS``.
 
     Args:
         system: whose ordinary scores say what it does with the right picture.
         data: every example has a picture.
+        congruent: log-probability of each reference with the right picture, in nats.
         judge: of the translations.
     """
     scores: list[Score] = []
@@ -54,16 +60,43 @@ def picture_controls(
         if judge is not None:
             said = translate_all(system.model, shown, system.tokenizer, system.search)
             scores += [replace(score, name=f"{score.name}, {name}") for score in judge(said)]
-        likelihood = float(reference_likelihoods(system.model, shown).mean())
-        scores.append(
+        likelihoods = reference_likelihoods(system.model, shown)
+        scores += [
             Score(
                 f"log-likelihood, {name}",
-                likelihood,
+                float(likelihoods.mean()),
                 f"mean over {len(data)} sentences of the reference's log-probability, nats; "
                 f"pictures: {name}",
-            )
-        )
+            ),
+            likelihood_gain(congruent, likelihoods, name),
+        ]
     return scores
 
 
-__all__ = ["CONDITIONS", "picture_controls", "tags_only", "with_swapped_pictures", "withheld"]
+def likelihood_gain(
+    congruent: Float[np.ndarray, " example"],
+    control: Float[np.ndarray, " example"],
+    name: str,
+) -> Score:
+    """What the right picture adds to the log-probability of the reference, with a p-value.
+
+    BLEU cannot resolve what a few hundred photos do; the likelihood of the reference can.
+    """
+    test = paired_permutation(congruent, control, seed=1)
+    interval = test.delta_interval
+    return Score(
+        f"log-likelihood gained over {name}",
+        test.delta,
+        f"nats per sentence, p {test.p_value:.2g}, 95 % {interval.low:.3f} to {interval.high:.3f}; "
+        f"{test.signature}",
+    )
+
+
+__all__ = [
+    "CONDITIONS",
+    "likelihood_gain",
+    "picture_controls",
+    "tags_only",
+    "with_swapped_pictures",
+    "withheld",
+]

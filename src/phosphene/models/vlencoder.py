@@ -9,6 +9,8 @@ encoder adds them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,11 +20,13 @@ from torch import Tensor, nn
 from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.core.types import Batch, Regions, Tokens
+from phosphene.data.regions import RegionTable
 from phosphene.nn.bert import BertEmbedding, BertEncoder, BertSizes, Packing, initialise_bert
 from phosphene.nn.dropout import Dropout
 
 TEXT_TYPE, TAGS_TYPE = 0, 1
 """BERT's segments A and B."""
+_PICTURES_MEASURED: Final = 500
 
 
 class VLEncoderConfig(Frozen):
@@ -218,6 +222,29 @@ class VLEncoder(nn.Module):
             )
 
 
+@torch.no_grad()
+def standardise_regions(encoder: VLEncoder, table: RegionTable) -> None:
+    """Fresh weights of the projection for features of mean 0 and spread 1, as they are not.
+
+    A classifier's features are positive and much alike: what regions share would drown what tells
+    them apart. What a region looks like and where it is start with the same share of the row, as
+    if they were projected apart (Tan and Bansal, *LXMERT*, 2019); a few numbers of geometry would
+    otherwise go unseen among hundreds.
+
+    Args:
+        encoder: has just been initialised.
+        table: the regions it will see; some are measured.
+    """
+    assert encoder.regions is not None
+    regions = table.regions([*islice(table.pictures, _PICTURES_MEASURED)])
+    rows = regions.features[regions.mask]
+    projection = encoder.regions.projection
+    projection.weight.div_(rows.std(dim=0).clamp(min=1e-2))
+    looks = table.width - table.geometry
+    projection.weight[:, looks:].mul_((looks / table.geometry) ** 0.5)
+    projection.bias.sub_(projection.weight @ rows.mean(dim=0))
+
+
 def language_rows(source: Tokens, tags: Tokens | None, cls_id: int, sep_id: int) -> Tokens:
     """``[CLS] source [SEP] tags [SEP]``; an example without tags has no second [SEP]."""
     rows = len(source.ids)
@@ -250,4 +277,5 @@ __all__ = [
     "VLTrace",
     "language_rows",
     "lay_out",
+    "standardise_regions",
 ]

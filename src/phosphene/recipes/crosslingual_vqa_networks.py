@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
-from typing import Final
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +17,12 @@ from phosphene.data.trim import trim
 from phosphene.data.wordpiece import WordPiece
 from phosphene.models.answerer import Answerer, AnswererConfig, Kind, span_of
 from phosphene.models.pretrained_bert import encoder_from_bert, load_bert
-from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig, VLTrace
+from phosphene.models.vlencoder import (
+    VLEncoder,
+    VLEncoderConfig,
+    VLTrace,
+    standardise_regions,
+)
 from phosphene.nn.bert import attend_to_alike, initialise_bert
 from phosphene.nn.hint import HintRegressor, scaled_matches
 from phosphene.objectives.alignment import layer_sum
@@ -27,8 +30,6 @@ from phosphene.recipes.crosslingual_vqa_data import Data, texts
 from phosphene.recipes.crosslingual_vqa_settings import SCRATCH, NetworkConfig, Settings
 from phosphene.weighting.alignment import paper, per_term, union
 from phosphene.weighting.direct import Term
-
-_PICTURES_MEASURED: Final = 500
 
 
 @dataclass(frozen=True)
@@ -132,27 +133,8 @@ def answerer(
         initialise_bert(model, network.initial_std)
         attend_to_alike(encoder.embedding, encoder.encoder)
         if table is not None:
-            _standardise(encoder, table)
+            standardise_regions(encoder, table)
     return model
-
-
-@torch.no_grad()
-def _standardise(encoder: VLEncoder, table: RegionTable) -> None:
-    """First weights of the projection for features of mean 0 and spread 1, as they are not.
-
-    A classifier's features are positive and much alike: what regions share would drown what tells
-    them apart. What a region looks like and where it is start with the same share of the row, as
-    if they were projected apart (Tan and Bansal, *LXMERT*, 2019); a few numbers of geometry would
-    otherwise go unseen among hundreds.
-    """
-    assert encoder.regions is not None
-    regions = table.regions([*islice(table.pictures, _PICTURES_MEASURED)])
-    rows = regions.features[regions.mask]
-    projection = encoder.regions.projection
-    projection.weight.div_(rows.std(dim=0).clamp(min=1e-2))
-    looks = table.width - table.geometry
-    projection.weight[:, looks:].mul_((looks / table.geometry) ** 0.5)
-    projection.bias.sub_(projection.weight @ rows.mean(dim=0))
 
 
 @dataclass(frozen=True)

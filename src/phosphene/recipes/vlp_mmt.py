@@ -14,7 +14,7 @@ Findings of ACL 2021.
    each token, in the last layer.
 4. ``translate_all``: from the best model of stage 3, all parameters, at a smaller learning rate.
 
-(``teacher``, in the embedded world only: the CNN that looks at the regions.)
+(``detector``, in the embedded world only: the CNN that looks at the regions.)
 
 The other rows of the paper's Tables 2 to 6 are values of ``system`` and ``modality``.
 
@@ -45,6 +45,7 @@ from phosphene.models.pretraining import PretrainingHeads, masked_rows
 from phosphene.models.translator import gold
 from phosphene.models.vlencoder import VLEncoder
 from phosphene.models.vltranslator import VLTranslator, VLTranslatorTrace
+from phosphene.nn.bert import initialise_bert
 from phosphene.nn.visual import freeze
 from phosphene.objectives.likelihood import label_smoothed
 from phosphene.objectives.modality import modality
@@ -90,6 +91,7 @@ def pretrain(
 ) -> PretrainingHeads:
     """Stages 1 and 2, once for all runs that share them."""
     plan, heads = settings.pretraining, PretrainingHeads(encoder.config)
+    initialise_bert(heads, settings.encoder.initial_std)
     assert data.captions is not None and data.pairs is not None and data.validation is not None
 
     def batches(texts: PicturedTexts) -> PretrainingBatches:

@@ -23,7 +23,7 @@ from phosphene.models.regions import GridTeacher, extract_regions, look_at, worl
 from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.visual import VisualTeacher, freeze
 from phosphene.recipes.vlp_mmt_settings import RegionsConfig, Settings
-from phosphene.recipes.world_teacher import train_world_teacher
+from phosphene.recipes.world_teacher import train_world_detector
 from phosphene.train.stage import Fitter
 
 
@@ -46,11 +46,11 @@ class Data:
 
 
 def region_teacher(trainer: Fitter, settings: Settings) -> VisualTeacher | None:
-    """Who looks at pictures: the world's teacher, trained here, or an ImageNet network."""
+    """Who looks at pictures: the world's detector, trained here, or an ImageNet network."""
     match settings.regions.source:
         case "world":
             network = TeacherConfig(network="small_resnet", side=PICTURE_SIZE)
-            return train_world_teacher(
+            return train_world_detector(
                 trainer, network, settings.teacher_training, settings.data, settings.seed
             )
         case "grid":
@@ -142,7 +142,7 @@ def _table(
     match plan.source:
         case "world":
             assert teacher is not None
-            pictures = world_regions(teacher, {**corpus.scene_of(), **scenes})
+            pictures = world_regions(teacher, {**corpus.scene_of(), **scenes}, whole=True)
         case "grid":
             assert isinstance(teacher, GridTeacher)
             folder = plan.path or trainer.cache("regions", f"grid-{plan.side}")

@@ -18,7 +18,7 @@ from phosphene.models.pretrained_lxmert import (
     read_lxmert,
 )
 from phosphene.models.sources import BertFusedSource, VLSource
-from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
+from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig, standardise_regions
 from phosphene.models.vltranslator import (
     BertFusedSourceConfig,
     LxmertSourceConfig,
@@ -29,6 +29,7 @@ from phosphene.models.vltranslator import (
     VLTranslatorConfig,
     build,
 )
+from phosphene.nn.bert import attend_to_alike, initialise_bert
 from phosphene.recipes.vlp_mmt_data import Data
 from phosphene.recipes.vlp_mmt_settings import SCRATCH, Settings
 
@@ -63,29 +64,38 @@ def read_published(settings: Settings) -> Published:
 
 
 def first_encoder(settings: Settings, data: Data, published: Published) -> VLEncoder:
-    """A BERT, fresh or published, with visual parts where the system looks."""
+    """A BERT, fresh or published, with visual parts where the system looks.
+
+    Fresh weights start ready to compare rows; regions are met standardised in any case.
+    """
     plan, feature = settings.encoder, 0 if data.table is None else data.table.width
     if published.bert is not None:
-        return encoder_from_bert(
+        encoder = encoder_from_bert(
             published.bert,
             feature=feature,
             dropout=plan.dropout,
             attention_dropout=plan.attention_dropout,
         )
-    return VLEncoder(
-        VLEncoderConfig(
-            vocab=len(data.wordpiece),
-            cls_id=data.wordpiece.cls_id,
-            sep_id=data.wordpiece.sep_id,
-            layers=plan.layers,
-            hidden=plan.hidden,
-            inner=plan.inner,
-            heads=plan.heads,
-            dropout=plan.dropout,
-            attention_dropout=plan.attention_dropout,
-            feature=feature,
+    else:
+        encoder = VLEncoder(
+            VLEncoderConfig(
+                vocab=len(data.wordpiece),
+                cls_id=data.wordpiece.cls_id,
+                sep_id=data.wordpiece.sep_id,
+                layers=plan.layers,
+                hidden=plan.hidden,
+                inner=plan.inner,
+                heads=plan.heads,
+                dropout=plan.dropout,
+                attention_dropout=plan.attention_dropout,
+                feature=feature,
+            )
         )
-    )
+        initialise_bert(encoder, plan.initial_std)
+        attend_to_alike(encoder.embedding, encoder.encoder)
+    if data.table is not None:
+        standardise_regions(encoder, data.table)
+    return encoder
 
 
 def translator_config(

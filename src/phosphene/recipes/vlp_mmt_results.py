@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from phosphene.core.config import settings_hash
 from phosphene.core.runlog import RunLog, sign
 from phosphene.core.types import MaskedPairs
@@ -64,7 +66,8 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
         judge = None if scenes is None else world_judge(scenes, settings.data.languages[1])
         result = score_split(system, name, data, log, judge)
         if settings.sees and len(data.only_with_pictures()) == len(data):
-            controls = picture_controls(system, data, judge)
+            likelihoods = np.array([line.likelihood for line in result.lines])
+            controls = picture_controls(system, data, likelihoods, judge)
             result = replace(result, scores=(*result.scores, *controls))
         splits.append(result)
     if trained.heads is not None:

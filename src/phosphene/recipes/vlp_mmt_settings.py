@@ -109,6 +109,8 @@ class EncoderSettings(Frozen):
     heads: int = Field(default=12, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     attention_dropout: float = Field(default=0.1, ge=0, lt=1)
+    initial_std: float = Field(default=0.02, gt=0)
+    """Spread of fresh weights; BERT's 0.02 is for a width of 768, a narrow network wants more."""
 
     @model_validator(mode="after")
     def _heads_divide_hidden(self) -> EncoderSettings:
