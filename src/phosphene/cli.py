@@ -244,6 +244,52 @@ def score(
 
 
 @app.command()
+def search(
+    recipe: str,
+    config: Config = "toy",
+    changes: Changes = [],  # noqa: B006
+    trials: Annotated[int, typer.Option(min=1, help="Of every row.")] = 8,
+    row: Annotated[
+        list[str] | None, typer.Option("--row", help="Only this row; may be repeated.")
+    ] = None,
+    space: Annotated[
+        Path | None, typer.Option(help="File of choices; the recipe's own if not given.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the trials go; one that exists is gone on with.")
+    ] = None,
+    data_root: DataRoot = None,
+    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose hyper-parameters on validation data: as many random trials for every row.
+
+    Example: phosphene search modality_kd --trials 4 --row kd --row msd_meta
+    """
+    from dataclasses import asdict
+
+    from phosphene.recipes.search import read_space, search_table
+    from phosphene.recipes.search import search as run_trials
+    from phosphene.report.tables import to_text
+
+    _use_data(data_root)
+    found = run_trials(
+        recipe,
+        config,
+        changes,
+        folder or Path("runs") / f"search-{recipe}",
+        trials=trials,
+        space=read_space(recipe, space),
+        rows=row or (),
+        quiet=quiet,
+    )
+    if as_json:
+        _print_json([asdict(trial) for trial in found])
+    else:
+        typer.echo(to_text(search_table(found)))
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where the runs go.")] = Path("runs/demo"),
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,

@@ -47,10 +47,10 @@ def image_weights(folder: Path, seed: int) -> tuple[float, float]:
     plan = settings(
         system="msd_meta",
         seed=seed,
-        batch=16,
         data={"source": "world", "task": "genres", "train_examples": 240, "test_examples": 60},
         network={**NETWORK, "hidden": 16, "inner": 16, "dropout": 0.0},
         distil={
+            "batch": 16,
             "budget": {"max_updates": 120, "average_last": 1},
             "optim": {"learning_rate": 0.005, "warmup_updates": 10, "schedule": "constant"},
         },

@@ -154,7 +154,7 @@ def test_an_example_is_answered_the_same_alone_and_in_a_batch(tmp_path: Path) ->
 def test_runs_that_share_a_teacher_name_it_alike() -> None:
     one, other = settings(system="kd"), settings(system="rkd", drop="zero")
     assert one.until_teacher == other.until_teacher
-    assert settings(batch=9).until_teacher != one.until_teacher
+    assert settings(teach={**STAGE, "batch": 9}).until_teacher != one.until_teacher
 
 
 def test_settings_that_do_not_fit_are_refused() -> None:
@@ -181,7 +181,7 @@ def test_the_papers_networks_have_their_published_sizes() -> None:
             cls_id=101,
             sep_id=102,
             feature=2048 + 4,
-            **network.model_dump(exclude={"weights", "merges", "trim"}),
+            **network.model_dump(exclude={"weights", "initial_std", "merges", "trim"}),
         )
         with torch.device("meta"):
             model = Answerer(AnswererConfig(encoder=encoder, answers=2))
@@ -200,6 +200,6 @@ def as_printed(paper: Settings) -> bool:
         and plan.label_share == 0.5
         and paper.distil.budget.max_updates == 5000
         and paper.distil.optim.warmup_updates == 500
-        and paper.batch == 10
+        and paper.distil.batch == 10
         and paper.meta.learning_rate == 1e-3
     )

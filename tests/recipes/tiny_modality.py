@@ -12,6 +12,7 @@ from phosphene.recipes.modality_kd_settings import Settings
 from phosphene.train.trainer import Trainer
 
 STAGE: dict[str, Any] = {
+    "batch": 8,
     "budget": {"max_updates": 4, "evaluate_every_updates": 2, "select": "best"},
     "optim": {"learning_rate": 0.01, "warmup_updates": 1},
 }
@@ -25,7 +26,6 @@ NETWORK: dict[str, Any] = {
     "max_positions": 64,
 }
 TINY: dict[str, Any] = {
-    "batch": 8,
     "data": {"source": "world", "train_examples": 40, "test_examples": 8},
     "lengths": {"question": 32, "tags": 0, "regions": 4},
     "network": NETWORK,

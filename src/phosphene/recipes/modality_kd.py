@@ -60,6 +60,9 @@ from phosphene.weighting.meta import MetaLearner
 
 Weigh = Callable[[Taught], Float[Tensor, "batch view"]]
 
+_EXAMPLES_AT_ONCE = 64
+"""Of a pass over validation data."""
+
 __all__ = ["Settings", "cache", "evaluate", "export", "train"]
 
 
@@ -87,7 +90,7 @@ def teach(trainer: Fitter, settings: Settings, task: Task, teacher: Side) -> Fin
         Stage(
             name="teach",
             modules={"teacher": teacher.model},
-            batches=ExampleBatches(teacher.data.train, settings.batch, settings.seed),
+            batches=ExampleBatches(teacher.data.train, settings.teach.batch, settings.seed),
             loss=lambda batch: {"likelihood": likelihood(task, teacher.model, batch)},
             evaluate=lambda: held_out(trainer, settings, task, teacher),
             budget=settings.teach.budget,
@@ -169,12 +172,12 @@ def distil(
     trainer: Fitter, settings: Settings, task: Task, pupil: Pupil, answers: States, drop: Drop
 ) -> Finished:
     """Stage 2; with ``msd_meta`` the weights are learned on the way (Algorithm 1)."""
-    student = pupil.student
+    student, size = pupil.student, settings.distil.batch
     look_ahead = LookAhead(
         learner=pupil.learner,
         weigh=weights(settings, task, pupil.learner),
         losses=objective(settings, task, pupil, drop),
-        meta_batches=ExampleBatches(student.data.meta, settings.batch, settings.seed),
+        meta_batches=ExampleBatches(student.data.meta, size, settings.seed),
         meta_loss=lambda batch: likelihood(task, student.model, batch),
         config=settings.meta,
     )
@@ -183,7 +186,9 @@ def distil(
         Stage(
             name="distil",
             modules={"student": student.model, **hints},
-            batches=TaughtBatches(student.data.train, answers, settings.batch, settings.seed),
+            batches=TaughtBatches(
+                student.data.train, answers, settings.distil.batch, settings.seed
+            ),
             loss=look_ahead.terms,
             look_ahead=look_ahead if settings.views == "meta" else None,
             evaluate=lambda: held_out(trainer, settings, task, student),
@@ -195,7 +200,7 @@ def distil(
 
 def held_out(trainer: Fitter, settings: Settings, task: Task, side: Side) -> dict[str, float]:
     """The same on validation data."""
-    batches = in_order(side.data.validation, settings.batch)
+    batches = in_order(side.data.validation, _EXAMPLES_AT_ONCE)
     return held_out_means(
         lambda batch: {"likelihood": likelihood(task, side.model, batch)}, batches, trainer.device
     )

@@ -184,8 +184,9 @@ def _world(trainer: Fitter, settings: Settings) -> Data:
     plan = settings.data
     network = TeacherConfig(network="small_resnet", side=PICTURE_SIZE)
     scenes_of = CorpusConfig(source="world", tests=("ordinary",), world_seed=plan.world_seed)
+    # Regions are data, like those of a published detector: one network looks, whatever the seed.
     looks = train_world_teacher(
-        trainer, network, settings.teacher_training, scenes_of, settings.seed
+        trainer, network, settings.teacher_training, scenes_of, plan.world_seed
     )
     world = World(plan.world_seed)
     splits = {}

@@ -13,6 +13,7 @@ from phosphene.data.wordpiece import WordPiece
 from phosphene.models.answerer import Answerer, AnswererConfig
 from phosphene.models.pretrained_bert import encoder_from_bert, load_bert
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
+from phosphene.nn.bert import initialise_bert
 from phosphene.nn.hint import HintRegressor
 from phosphene.recipes.modality_kd_data import Data, Encoded
 from phosphene.recipes.modality_kd_settings import SCRATCH, NetworkConfig, Settings
@@ -80,7 +81,10 @@ def classifier(settings: Settings, data: Data, network: NetworkConfig) -> tuple[
     config = AnswererConfig(
         encoder=encoder.config, answers=len(data.labels.names), dropout=network.dropout
     )
-    return Answerer(config, encoder).eval(), Reader("en", wordpiece, settings.lengths)
+    model = Answerer(config, encoder)
+    if network.weights == SCRATCH:
+        initialise_bert(model, network.initial_std)
+    return model.eval(), Reader("en", wordpiece, settings.lengths)
 
 
 def encoder_config(network: NetworkConfig, wordpiece: WordPiece, feature: int) -> VLEncoderConfig:
@@ -90,7 +94,7 @@ def encoder_config(network: NetworkConfig, wordpiece: WordPiece, feature: int) -
         cls_id=wordpiece.cls_id,
         sep_id=wordpiece.sep_id,
         feature=feature,
-        **network.model_dump(exclude={"weights", "merges", "trim"}),
+        **network.model_dump(exclude={"weights", "initial_std", "merges", "trim"}),
     )
 
 

@@ -96,6 +96,8 @@ class NetworkConfig(Frozen):
 
     weights: str = SCRATCH
     """``scratch``, ``minilm``, or a BERT by folder or name. Paper: VisualBERT and TinyBERT."""
+    initial_std: float = Field(default=0.02, gt=0)
+    """From scratch: spread of the first weights; 0.02 is BERT's, narrow networks need more."""
     merges: int = Field(default=8000, ge=1)
     """From scratch: byte-pair merges of the word pieces."""
     trim: bool = False
@@ -112,6 +114,9 @@ class NetworkConfig(Frozen):
 class StageConfig(Frozen):
     """How long a stage lasts and how it is optimised."""
 
+    batch: int = Field(default=64, ge=2)
+    """Examples of an update, and of an update of the meta-learner. Paper: 10 for the student on
+    Hateful-Memes, 20 on MM-IMDb, 64 on SNLI-VE; the published VisualBERTs learned from 64."""
     budget: Budget
     optim: OptimConfig = OptimConfig(
         learning_rate=5e-5, betas=(0.9, 0.999), schedule="linear", clip_norm=1.0
@@ -155,8 +160,6 @@ class Settings(Frozen):
     base: Base = "kd"
     """What ``msd_...`` is put on top of: Table 2."""
     seed: int = Field(default=1, ge=0)
-    batch: int = Field(default=64, ge=2)
-    """Examples of an update, and of an update of the meta-learner."""
     drop: DropSetting = "mask"
     """How a modality is left out, of the teacher's input and of the student's alike."""
     lengths: Lengths = Lengths(question=128, tags=0, regions=100)
