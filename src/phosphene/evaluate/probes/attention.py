@@ -27,7 +27,9 @@ Weights = Float[Tensor, "layer batch head query memory"]
 
 @torch.no_grad()
 def fusion_weights(model: Translator, batch: Batch) -> Weights:
-    """Which words the rows ``[text; regions]`` of a multimodal encoder attend to (Figure 4, IKD).
+    """Which words each region attends to in a multimodal encoder (Figure 4 of the IKD paper).
+
+    Regions that are generated are asked like those that are given; a text alone has none.
 
     Raises:
         ValueError: the encoder is of another kind.
@@ -38,13 +40,14 @@ def fusion_weights(model: Translator, batch: Batch) -> Weights:
     text = model.embedding(batch.source.ids)
     regions = model.regions_for(batch, text)
     rows = text if encoder.text_rows else text[:, :0]
+    first = rows.shape[1]
     if regions is not None:
         rows = torch.cat([rows, encoder.project(regions.features)], dim=1)
     mask = batch.source.mask[:, None, None]
     found = []
     for layer in cast(Iterable[EncoderLayer], encoder.layers):
         normal, answering = layer.attention_norm(rows), layer.attention_norm(text)
-        found.append(layer.attention.weights(normal, answering, mask))
+        found.append(layer.attention.weights(normal[:, first:], answering, mask))
         rows = layer(rows, text, mask)
     return torch.stack(found)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,18 @@ def read_commute(root: Path, language: str) -> tuple[Item, ...]:
     )
 
 
+def unseen(items: Sequence[Item]) -> tuple[Item, ...]:
+    """The same items for a scorer that sees no picture: the two of a pair ask the same of it."""
+    return tuple(
+        replace(
+            item,
+            correct=replace(item.correct, picture=""),
+            contrastive=replace(item.contrastive, picture=""),
+        )
+        for item in items
+    )
+
+
 def unmirrored(items: Sequence[Item]) -> list[Item]:
     """The items without a counterpart whose translations are the same two the other way round."""
     turned = Counter(
@@ -105,4 +117,12 @@ def contrastive(items: Sequence[Item], cost: Perplexities, *, measure: str) -> t
     )
 
 
-__all__ = ["Candidate", "Item", "Perplexities", "contrastive", "read_commute", "unmirrored"]
+__all__ = [
+    "Candidate",
+    "Item",
+    "Perplexities",
+    "contrastive",
+    "read_commute",
+    "unmirrored",
+    "unseen",
+]

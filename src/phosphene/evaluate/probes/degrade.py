@@ -8,6 +8,7 @@ Sources: Caglayan et al. 2019 (colours, entities), Peng et al. 2022 (Table 6), L
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ COLOURS: Final = frozenset(f"{_BASIC} grey golden silver tan beige".split(" "))
 _PEOPLE = "man men woman women boy boys girl girls people person child children"
 PEOPLE: Final = frozenset(_PEOPLE.split(" "))
 WHOLE: Final = "whole"
+_WORD: Final = re.compile(r"\w+")
 Data = TypeVar("Data")
 
 
@@ -40,28 +42,30 @@ class Degraded(Generic[Data]):
 
 
 def hide(sentence: str, words: Collection[str]) -> str:
-    """``sentence`` with every one of ``words`` hidden, however it is cased.
+    """``sentence`` with every one of ``words`` hidden, however it is cased and punctuated.
 
-    >>> hide("A red dog .", {"red"})
-    'A █ dog .'
+    >>> hide("A red dog, a Red-hot one.", {"red", "dog"})
+    'A █ █, a █-hot one.'
     """
-    return " ".join(HIDDEN if word.lower() in words else word for word in sentence.split())
+    return _WORD.sub(lambda found: HIDDEN if found[0].lower() in words else found[0], sentence)
 
 
-def hide_masked(sentence: str, masked: str) -> str:
-    """``sentence`` with the words hidden that ``masked``, word for word the same, writes ``[v]``.
+def hide_masked(sentence: str, original: str, masked: str) -> str:
+    """``sentence`` with the words hidden that are ``[v]`` in ``masked``, a copy of ``original``.
+
+    Where ``sentence`` is not ``original`` but, say, the text before it was tokenised, these words
+    are hidden wherever they stand.
 
     Raises:
-        ValueError: the two are not the same sentence.
+        ValueError: ``masked`` is no such copy.
     """
-    words, marks = sentence.split(), masked.split()
-    if len(words) != len(marks) or any(
-        mark not in (MASK, word) for word, mark in zip(words, marks, strict=True)
-    ):
-        raise ValueError(f"expected {sentence!r} with some words masked, got {masked!r}")
-    return " ".join(
-        HIDDEN if mark == MASK else word for word, mark in zip(words, marks, strict=True)
-    )
+    words, marks = original.split(), masked.split()
+    if len(words) != len(marks):
+        raise ValueError(f"expected {len(words)} words, got {len(marks)}")
+    gone = [mark == MASK for mark in marks]
+    if sentence == original:
+        return " ".join(HIDDEN if out else word for word, out in zip(words, gone, strict=True))
+    return hide(sentence, {word for word, out in zip(words, gone, strict=True) if out})
 
 
 def hide_some(sentences: Sequence[str], share: float, seed: int) -> list[str]:
@@ -76,7 +80,7 @@ def hide_some(sentences: Sequence[str], share: float, seed: int) -> list[str]:
 def hidden_share(sentences: Sequence[str]) -> float:
     """Share of the words that are hidden."""
     words = [word for sentence in sentences for word in sentence.split()]
-    return words.count(HIDDEN) / max(len(words), 1)
+    return sum(HIDDEN in word for word in words) / max(len(words), 1)
 
 
 def masked_nouns(sentences: Sequence[str], masked: Sequence[str], least: int = 3) -> frozenset[str]:
