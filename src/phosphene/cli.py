@@ -205,6 +205,42 @@ def evaluate(
 
 
 @app.command()
+def probe(
+    run: Run,
+    names: Annotated[list[str], typer.Argument(help="Probes, such as incongruent.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Draws of whatever is drawn.")] = 3,
+    split: Annotated[str | None, typer.Option(help="A test split; all if not given.")] = None,
+    lists: Annotated[
+        Path | None, typer.Option(help="lexical: ambiguous words in the MLT format.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="contrastive: folder of the CoMMuTE images.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where NAME.json goes; RUN/probes if not given.")
+    ] = None,
+    data_root: DataRoot = None,
+    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a finished run what it has learned; trains nothing. See docs/probes.md for the names.
+
+    Example: phosphene probe runs/image-given incongruent --seeds 5
+    """
+    from phosphene.recipes.probe_report import ask_run
+    from phosphene.report.tables import to_text
+
+    _use_data(data_root)
+    found = ask_run(
+        run, names, seeds=seeds, split=split, lists=lists, images=images, out=out, quiet=quiet
+    )
+    if as_json:
+        _print_json({probed.probe: probed.record for probed in found})
+    else:
+        typer.echo("\n".join(to_text(table) for probed in found for table in probed.tables))
+
+
+@app.command()
 def score(
     hypothesis: Annotated[Path, typer.Argument(help="Translations, one a line.")],
     reference: Annotated[Path, typer.Argument(help="References, one a line.")],

@@ -104,7 +104,7 @@ def _map(found: FeatureMap) -> Scatter:
     return Scatter(
         f"{found.name}: {found.kind} and pictures",
         tuple(points),
-        "Principal components of the pictures' features; each kind is centred and scaled by itself.",
+        "Principal components of the pictures' features; each kind centred and scaled by itself.",
     )
 
 

@@ -141,8 +141,8 @@ def ask_contrastive(subject: Subject, asked: Asked) -> Answer:
     lines = [str(item.line) for item in unmirrored(items)]
     mirrored = f"not mirrored: lines {', '.join(lines)}" if lines else "all pairs are mirrored"
     note = (
-        f"{len(items)} items; {mirrored}. Without a picture one item of each mirrored pair is right: "
-        "50 %, and no whole group."
+        f"{len(items)} items; {mirrored}. Without a picture one item of each mirrored pair is "
+        "right: 50 %, and no whole group."
     )
     title = f"CoMMuTE {'-'.join(subject.languages)}"
     return Answer((Finding(title, rows, note),))
