@@ -162,14 +162,11 @@ def perplexities(
         if not subject.natural_source:
             sources = tokenise(sources, start)
     folder = None if asked is None else asked.images
+    pictures = [folder / each.picture if folder else None for each in candidates]
     data = subject.read(
         [
-            Pair(
-                f"commute:{number}", source, target, folder / candidate.picture if folder else None
-            )
-            for number, (source, target, candidate) in enumerate(
-                zip(sources, targets, candidates, strict=True), start=1
-            )
+            Pair(f"commute:{number}", *parts)
+            for number, parts in enumerate(zip(sources, targets, pictures, strict=True), start=1)
         ]
     )
     tokens = np.array([len(target) + 1 for target in data.targets])
