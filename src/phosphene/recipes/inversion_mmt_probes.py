@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -30,12 +30,14 @@ from phosphene.recipes.inversion_mmt_results import Trained
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings
 from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
 from phosphene.recipes.translation_probes import (
+    Shown,
     Subject,
     Used,
     ask_contrastive,
     ask_incongruent,
     ask_lexical,
     chosen,
+    illustrated,
     swaps,
 )
 
@@ -97,27 +99,21 @@ def subject(trained: Trained, settings: Settings) -> Subject:
 
 
 def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
-    def versions(used: Used) -> tuple[Used, Mapping[str, Sequence[Used]]]:
-        seen = used.on(used.data.only_with_pictures())
-        if len(seen.data) < 2:
-            return seen, {}
-        data = seen.data
-        others = {
-            "swapped": [seen.on(each) for each in swaps(data, asked.seeds)],
-            "none": [seen.on(replace(data, features=None, pictures=None))],
-        }
-        if data.features is not None and trained.teacher is not None:
-            others["blank"] = [seen.on(data.with_features(_blank(trained.teacher, data)))]
-        if settings.imagines:
-            others["feature of another sentence"] = _other_features(seen, asked.seeds)
-        return seen, others
+    tests = illustrated(subject(trained, settings).tests, asked)
+    return ask_incongruent((_shown(trained, asked, *each) for each in tests.items()), asked)
 
-    illustrated = {
-        name: used
-        for name, used in subject(trained, settings).tests.items()
-        if len(used.data.only_with_pictures()) == len(used.data)
+
+def _shown(trained: Trained, asked: Asked, name: str, used: Used) -> Shown:
+    data = used.data
+    others = {
+        "swapped": [used.on(each) for each in swaps(data, asked.seeds)],
+        "none": [used.on(replace(data, features=None, pictures=None))],
     }
-    return ask_incongruent(illustrated, asked, versions)
+    if data.features is not None and trained.teacher is not None:
+        others["blank"] = [used.on(data.with_features(_blank(trained.teacher, data)))]
+    if trained.model.generator is not None:
+        others["feature of another sentence"] = _other_features(used, asked.seeds)
+    return Shown(name, used, others)
 
 
 def _blank(teacher: VisualTeacher, data: TranslationData) -> Tensor:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
 from phosphene.core.errors import InputError
+from phosphene.core.runlog import Advance
 from phosphene.data.corpus import data_root
 from phosphene.data.dataset import TranslationData
 from phosphene.data.translation import Pair
-from phosphene.data.world.splits import swapped
 from phosphene.evaluate.moses import tokenise
 from phosphene.evaluate.probes.contrastive import (
     Candidate,
@@ -23,7 +23,7 @@ from phosphene.evaluate.probes.contrastive import (
     unseen,
 )
 from phosphene.evaluate.probes.finding import Finding
-from phosphene.evaluate.probes.incongruent import Outcome, incongruent
+from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
 from phosphene.evaluate.probes.lexical import lexical, read_entries
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Judge, System
@@ -89,37 +89,52 @@ def use(used: Used) -> Outcome:
 def swaps(data: TranslationData, seeds: int) -> list[TranslationData]:
     """Versions in which every example has the picture of another one of the split."""
     return [
-        replace(data, picture_of=data.picture_of[np.array(swapped(len(data), seed))])
+        replace(data, picture_of=swapped_pictures(data.picture_of, seed))
         for seed in range(1, seeds + 1)
     ]
 
 
-def ask_incongruent(
-    tests: Mapping[str, Used],
-    asked: Asked,
-    versions: Callable[[Used], tuple[Used, Mapping[str, Sequence[Used]]]],
-) -> Answer:
-    """Every split that is illustrated.
+@dataclass(frozen=True)
+class Shown:
+    """The illustrated examples of a split with their own pictures, and under other conditions."""
 
-    Args:
-        tests: the splits.
-        asked: which of them.
-        versions: examples with the right pictures, and under every other condition.
+    name: str
+    right: Used
+    others: Mapping[str, Sequence[Used]]
+
+
+def illustrated(tests: Mapping[str, Used], asked: Asked) -> dict[str, Used]:
+    """The splits all of whose examples have a picture, at least two.
 
     Raises:
-        InputError: no example has a picture.
+        InputError: there is none, or none of the name that was asked for.
     """
+    found = {
+        name: used
+        for name, used in tests.items()
+        if len(used.data) > 1 and len(used.data.only_with_pictures()) == len(used.data)
+    }
+    if not found:
+        raise InputError("no test split has pictures: nothing can be swapped")
+    return chosen(found, asked.split)
+
+
+def ask_incongruent(shown: Iterable[Shown], asked: Asked) -> Answer:
+    """What each split's translations and references lose by wrong pictures."""
     findings = []
-    for name, used in chosen(tests, asked.split).items():
-        right, others = versions(used)
-        if len(right.data) < 2:
-            continue
-        title = f"{name}, {len(right.data)} examples: which picture is shown"
-        with asked.log.progress(title, 1) as advance:
-            findings.append(incongruent(title, use, right, others))
-            advance(1)
-    if not findings:
-        raise InputError("incongruent: no test example has a picture")
+    for each in shown:
+        title = f"{each.name}, {len(each.right.data)} examples: which picture is shown"
+        total = 1 + sum(map(len, each.others.values()))
+        with asked.log.progress(title, total) as advance:
+            done = 0
+
+            def run(used: Used, advance: Advance = advance) -> Outcome:
+                nonlocal done
+                outcome, done = use(used), done + 1
+                advance(done)
+                return outcome
+
+            findings.append(incongruent(title, run, each.right, each.others))
     return Answer(tuple(findings))
 
 
@@ -210,12 +225,14 @@ def _with_pictures(
 
 
 __all__ = [
+    "Shown",
     "Subject",
     "Used",
     "ask_contrastive",
     "ask_incongruent",
     "ask_lexical",
     "chosen",
+    "illustrated",
     "perplexities",
     "swaps",
     "use",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,12 +24,14 @@ from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.degrade_probe import ask_degrade
 from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
 from phosphene.recipes.translation_probes import (
+    Shown,
     Subject,
     Used,
     ask_contrastive,
     ask_incongruent,
     ask_lexical,
     chosen,
+    illustrated,
     swaps,
 )
 from phosphene.recipes.vlp_mmt_results import Trained
@@ -78,27 +80,21 @@ def subject(trained: Trained, settings: Settings) -> Subject:
 
 
 def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
-    def versions(used: Used) -> tuple[Used, Mapping[str, Sequence[Used]]]:
-        seen = used.on(used.data.only_with_pictures())
-        data = seen.data
-        if len(data) < 2:
-            return seen, {}
-        others = {
-            "swapped": [seen.on(each) for each in swaps(data, asked.seeds)],
-            "none": [seen.on(withheld(data))],
-        }
-        if data.regions is not None:
-            names = [data.picture_names[row] for row in data.picture_of]
-            blank = replace(data, regions=blank_regions(data.regions, names), tags=None)
-            others |= {"blank": [seen.on(blank)], "tags only": [seen.on(tags_only(data))]}
-        return seen, others
+    tests = illustrated(subject(trained, settings).tests, asked)
+    return ask_incongruent((_shown(asked, *each) for each in tests.items()), asked)
 
-    illustrated = {
-        name: used
-        for name, used in subject(trained, settings).tests.items()
-        if len(used.data.only_with_pictures()) == len(used.data)
+
+def _shown(asked: Asked, name: str, used: Used) -> Shown:
+    data = used.data
+    others = {
+        "swapped": [used.on(each) for each in swaps(data, asked.seeds)],
+        "none": [used.on(withheld(data))],
     }
-    return ask_incongruent(illustrated, asked, versions)
+    if data.regions is not None:
+        names = [data.picture_names[row] for row in data.picture_of]
+        blank = replace(data, regions=blank_regions(data.regions, names), tags=None)
+        others |= {"blank": [used.on(blank)], "tags only": [used.on(tags_only(data))]}
+    return Shown(name, used, others)
 
 
 def _lambda(trained: Trained, settings: Settings, asked: Asked) -> Answer:
@@ -131,10 +127,8 @@ def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     source = trained.model.source
     assert isinstance(source, VLSource)
     findings, figures = [], []
-    for name, used in chosen(subject(trained, settings).tests, asked.split).items():
-        data = used.data.only_with_pictures()
-        if not len(data) or len(data) < len(used.data):
-            continue
+    for name, used in illustrated(subject(trained, settings).tests, asked).items():
+        data = used.data
         device = trained.model.embedding.table.device
         batch = data.batch(np.arange(min(len(data), _MEASURED))).to(device)
         trace = source.encoder(batch)
@@ -157,8 +151,6 @@ def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
             figures += heat_maps(
                 f"{name}, {data.pairs[row].id}", grid, ("word", pieces), ("region", names)
             )
-    if not findings:
-        raise InputError("attention: no split has pictures for all of its sentences")
     return Answer(tuple(findings), tuple(figures))
 
 

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
+from phosphene.data.dataset import NO_PICTURE
+from phosphene.data.world.splits import swapped
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.significance import paired_permutation
@@ -70,6 +72,23 @@ def incongruent(
     return Finding(title, rows, NOTE)
 
 
+def swapped_pictures(
+    picture_of: Int[np.ndarray, " example"], seed: int
+) -> Int[np.ndarray, " example"]:
+    """The row of another example's picture for each example, drawn within the split.
+
+    Examples of one picture get one and the same other picture; those without one stay without.
+
+    Raises:
+        ValueError: there are fewer than two pictures.
+    """
+    rows = np.unique(picture_of[picture_of != NO_PICTURE])
+    instead = dict(
+        zip(rows.tolist(), rows[np.array(swapped(len(rows), seed))].tolist(), strict=True)
+    )
+    return np.array([instead.get(row, NO_PICTURE) for row in picture_of.tolist()], dtype=np.int64)
+
+
 def mean_scores(draws: Sequence[Sequence[Score | Unavailable]]) -> list[Score | Unavailable]:
     """Each score's mean over several draws; the signature says their number and deviation."""
     if len(draws) == 1:
@@ -115,4 +134,4 @@ def _finite(outcomes: Sequence[Outcome]) -> list[Float[np.ndarray, " known"]]:
     return list(stacked[:, np.isfinite(stacked).all(axis=0)])
 
 
-__all__ = ["RIGHT", "Outcome", "incongruent", "mean_scores"]
+__all__ = ["RIGHT", "Outcome", "incongruent", "mean_scores", "swapped_pictures"]
