@@ -46,19 +46,37 @@ def recipes(as_json: AsJson = False) -> None:
 
 @app.command()
 def check(
-    recipe: str,
+    recipe: Annotated[str | None, typer.Argument(help="A recipe.", show_default=False)] = None,
     config: Config = "toy",
     changes: Changes = [],  # noqa: B006
     data_root: DataRoot = None,
+    leakage: Annotated[
+        bool, typer.Option("--leakage", help="Look for evaluation data in training data instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Plan without training: data, stages, terms, parameters, frozen teachers, cost.
 
+    With --leakage: pictures and near-duplicate sentences that training and evaluation share, in a
+    recipe's data, or without a recipe in the published splits of the data root. That some are
+    found is no error: the exit code is 0, and --json has them all.
+
     Example: phosphene check inversion_mmt --config small
     """
+    _use_data(data_root)
+    if leakage:
+        from phosphene.recipes import leakage as leaks
+
+        found = leaks.leakage(recipe, config, changes)
+        if as_json:
+            _print_json(leaks.record(found))
+        else:
+            typer.echo(leaks.report(found))
+        return
+    if recipe is None:
+        raise InputError("expected a recipe to plan, or --leakage for the data root")
     from phosphene.recipes.plan import plan
 
-    _use_data(data_root)
     report = plan(recipe, config, changes)
     if as_json:
         _print_json(report.record())

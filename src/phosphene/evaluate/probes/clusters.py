@@ -19,7 +19,9 @@ Vectors = Float[np.ndarray, "point feature"]
 Clusters = Int[np.ndarray, " point"]
 
 
-def principal_axes(points: Vectors) -> tuple[Float[np.ndarray, " feature"], Vectors]:
+def principal_axes(
+    points: Vectors,
+) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, "2 feature"]]:
     """The mean of ``points`` and the two directions along which they differ most."""
     centre = points.mean(axis=0)
     _, _, axes = np.linalg.svd(points - centre, full_matrices=False)
@@ -75,7 +77,9 @@ def mutual_information(
     return 0.0 if mean == 0 else min(1.0, max(0.0, information / mean))
 
 
-def _distances(points: Vectors, centres: Vectors) -> Float[np.ndarray, "point cluster"]:
+def _distances(
+    points: Vectors, centres: Float[np.ndarray, "cluster feature"]
+) -> Float[np.ndarray, "point cluster"]:
     squares = (points**2).sum(axis=1)[:, None] - 2 * points @ centres.T + (centres**2).sum(axis=1)
     return np.maximum(squares, 0.0)
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Probabilities = Float[np.ndarray, " example"]
+Probabilities = Float[np.ndarray, " value"]
 GRID: Final = 101
 _LEAST_WIDTH: Final = 0.01
 
