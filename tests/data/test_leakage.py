@@ -50,7 +50,8 @@ def test_a_planted_near_duplicate_is_found_and_another_sentence_is_not() -> None
 def test_looking_up_the_rarest_shingles_misses_nothing() -> None:
     rng = np.random.default_rng(1)
     words = [f"w{number}" for number in range(8)]
-    texts = [" ".join(rng.choice(words, size=rng.integers(3, 7))) for _ in range(60)]
+    texts = [" ".join(rng.choice(words, size=4)) for _ in range(60)]
+    texts[50:] = [f"{text} {rng.choice(words)}" for text in texts[:10]]
     train = {f"train:{number}": text for number, text in enumerate(texts[:40])}
     test = {f"test:{number}": text for number, text in enumerate(texts[40:])}
     by_hand = {
