@@ -59,7 +59,7 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     if settings.system in ("teacher", "translate_test"):
         teacher, finished = train_teacher(trainer, settings, data)
         return Trained(teacher, data, data.asked.parallel, finished)
-    student = learner(settings, data, settings.data.language)
+    student, teacher = learner(settings, data, settings.data.language), None
     if settings.system == "kd":
         teacher, _ = train_teacher(trainer, settings, data)
         distil(trainer, settings, data, student, teacher)
@@ -71,7 +71,7 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     r = data.known, data.asked.target_validation
     sets = answered(settings, data, student.reader, student.vocabulary, r)
     finished = answer(trainer, settings, student, sets)
-    return Trained(student, data, data.known, finished)
+    return Trained(student, data, data.known, finished, teacher)
 
 
 def distil(

@@ -30,6 +30,8 @@ class Trained:
     known: tuple[Question, ...]
     """The questions whose answers the model was trained on last."""
     finished: Finished
+    taught_by: Learner | None = None
+    """Whose states a student has imitated."""
 
 
 def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
