@@ -116,6 +116,57 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class HeatMap:
+    """A grid of values from 0 (or less) to the greatest, such as who attends to whom.
+
+    ``values[i][j]`` is that of row ``i`` and column ``j``.
+    """
+
+    title: str
+    row_label: str
+    column_label: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.rows):
+            raise ValueError(f"{self.title}: {len(self.values)} rows, {len(self.rows)} names")
+        if any(len(row) != len(self.columns) for row in self.values):
+            raise ValueError(f"{self.title}: expected {len(self.columns)} values in each row")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place on a map, the group that it belongs to, and what it is."""
+
+    x: float
+    y: float
+    group: str
+    label: str = ""
+    picture: bytes | None = None
+    """A PNG file, drawn there; what it shows is said by ``label``."""
+
+    def __post_init__(self) -> None:
+        if self.picture is not None and not self.picture.startswith(_PNG):
+            raise ValueError("the picture of a point must be a PNG file")
+        if self.picture is not None and not self.label.strip():
+            raise ValueError("the picture of a point needs a text that describes it")
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Points on a plane, such as a map of features; the axes have no unit."""
+
+    title: str
+    points: tuple[Point, ...]
+    note: str = ""
+
+
+Figure = Plot | HeatMap | Scatter
+
+
+@dataclass(frozen=True)
 class Output:
     """What one system said."""
 
@@ -158,7 +209,7 @@ class Report:
     """Of the run: version, commit, data, configuration, seed, selection rule."""
     summary: str = ""
     tables: tuple[Table, ...] = ()
-    plots: tuple[Plot, ...] = ()
+    plots: tuple[Figure, ...] = ()
     examples: tuple[Example, ...] = ()
     configuration: tuple[tuple[str, str], ...] = ()
     """Keys and values as they stand in ``config.toml``."""
@@ -174,12 +225,16 @@ __all__ = [
     "Cell",
     "Curve",
     "Example",
+    "Figure",
+    "HeatMap",
     "Missing",
     "Number",
     "Output",
     "Plot",
+    "Point",
     "Real",
     "Report",
+    "Scatter",
     "Table",
     "note_of",
 ]

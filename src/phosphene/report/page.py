@@ -15,9 +15,22 @@ from pathlib import Path
 from typing import Literal
 
 from phosphene.core.errors import StorageError
+from phosphene.report.heatmaps import heat_map
 from phosphene.report.markup import escape
-from phosphene.report.model import Cell, Example, Missing, Plot, Report, Table, note_of
+from phosphene.report.model import (
+    Cell,
+    Example,
+    Figure,
+    HeatMap,
+    Missing,
+    Plot,
+    Report,
+    Scatter,
+    Table,
+    note_of,
+)
 from phosphene.report.plots import line_plot
+from phosphene.report.scatter import scatter
 from phosphene.report.style import STYLE
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -195,8 +208,38 @@ def _cell(cell: Cell, notes: Sequence[str], identifier: str) -> str:
             return f'<span title="{tip}">{escape(str(cell))}</span>{link}'
 
 
-def _figure(plot: Plot, identifier: str) -> str:
-    """The plot, and its points as a table for whoever cannot see it."""
+def _figure(figure: Figure, identifier: str) -> str:
+    """What is drawn, and its values as a table for whoever cannot see it."""
+    match figure:
+        case Plot():
+            return _plot(figure, identifier)
+        case HeatMap():
+            header = (figure.row_label, *figure.columns)
+            cells = tuple(
+                (name, *(f"{value:.3f}" for value in values))
+                for name, values in zip(figure.rows, figure.values, strict=True)
+            )
+            table, drawn = Table(f"{figure.title}: values", header, cells), heat_map(figure)
+        case Scatter():
+            places = tuple(
+                (point.group, point.label, f"{point.x:.3g}", f"{point.y:.3g}")
+                for point in figure.points
+            )
+            table = Table(f"{figure.title}: points", ("group", "what", "x", "y"), places)
+            drawn = scatter(figure)
+    return "\n".join(
+        [
+            "<figure>",
+            drawn,
+            "<details><summary>Values of this figure</summary>",
+            _table(table, identifier),
+            "</details>",
+            "</figure>",
+        ]
+    )
+
+
+def _plot(plot: Plot, identifier: str) -> str:
     rows = tuple((curve.name, f"{x:g}", f"{y:g}") for curve in plot.curves for x, y in curve.points)
     points = Table(f"{plot.title}: points", ("curve", plot.x_label, plot.y_label), rows)
     return "\n".join(

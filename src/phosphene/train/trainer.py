@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -62,11 +62,7 @@ class Trainer:
 
         Its folder is ``shared/NAME-HASH`` beside the run folder.
         """
-        parts = [
-            settings_hash(part) if isinstance(part, Frozen) else str(part) for part in identity
-        ]
-        key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
-        folder = self.folder.parent / "shared" / f"{name}-{key}"
+        folder = shared_folder(self.folder, name, identity)
         folder.mkdir(parents=True, exist_ok=True)
         log = RunLog(folder / "log.jsonl" if self.log.path else None, quiet=self.log.quiet)
         return Trainer(folder, self.runtime, log, self.seed)
@@ -234,6 +230,13 @@ class Trainer:
                 for old in folder.glob(pattern):
                     _remove(old)
         return finished
+
+
+def shared_folder(folder: Path, name: str, identity: Sequence[Frozen | int]) -> Path:
+    """Where runs beside ``folder`` keep a stage of theirs that has this ``identity``."""
+    parts = [settings_hash(part) if isinstance(part, Frozen) else str(part) for part in identity]
+    key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
+    return folder.parent / "shared" / f"{name}-{key}"
 
 
 def _write_final(stage: Stage, progress: Progress, folder: Path) -> None:

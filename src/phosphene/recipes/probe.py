@@ -1,0 +1,45 @@
+"""What the probes of all recipes share: what is asked, and what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phosphene.core.runlog import RunLog
+from phosphene.evaluate.probes.finding import Finding
+from phosphene.report.model import Figure
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a probe is to be run."""
+
+    log: RunLog
+    seeds: int = 3
+    """Draws of whatever is drawn: swapped pictures, shuffled captions, untrained controls."""
+    split: str | None = None
+    """One test split instead of all."""
+    lists: Path | None = None
+    """``lexical``: a list of ambiguous words in the MLT format."""
+    images: Path | None = None
+    """``contrastive``: the folder of the CoMMuTE images."""
+    examples: int = 4
+    """``attention``: sentences that are drawn."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a probe found, and what it drew."""
+
+    findings: tuple[Finding, ...]
+    figures: tuple[Figure, ...] = ()
+
+
+Probe = Callable[[Any, Any, Asked], Answer]
+"""Of what a recipe's ``train`` leaves behind and its settings. Each recipe types its own."""
+Fitting = Mapping[str, Probe]
+"""The probes that fit a run, by name."""
+
+__all__ = ["Answer", "Asked", "Fitting", "Probe"]

@@ -1,0 +1,212 @@
+"""Ask a finished run one of the probes: ``phosphene probe RUN NAME``.
+
+Nothing is trained. The run's stages are loaded from its checkpoints and its data are read again;
+what is found goes to ``RUN/probes/NAME.json`` and into the run's report.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from phosphene.core.config import read_settings
+from phosphene.core.errors import InputError
+from phosphene.core.files import write_atomically
+from phosphene.core.runlog import RunLog
+from phosphene.core.runtime import Runtime
+from phosphene.evaluate.probes.finding import Finding
+from phosphene.evaluate.results import read_results
+from phosphene.recipes import load_recipe
+from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe_files import figure_record, finding_table, restore_figure
+from phosphene.report.model import Figure, Table
+from phosphene.train.reopened import Reopened
+from phosphene.train.run import recipe_of
+
+PROBES: Final[Mapping[str, str]] = {
+    "incongruent": "is the picture used? right, swapped, blank and no picture beside each other",
+    "retrieval": "does a generated feature find its own photo? R@K, chance and binomial limits",
+    "contrastive": "CoMMuTE: does the picture's translation cost less than the other one?",
+    "degrade": "what is lost without colours, depicted things, nouns, people, or random words",
+    "lexical": "are words translated rightly that have several translations (MLT lists)?",
+    "attention": "heat maps of who attends to which regions, by layer and head",
+    "clusters": "a map of features with their pictures, and how well they cluster",
+    "lambda": "where the learned weight of the modality loss is high, by class of word",
+    "alignment": "how alike a picture's and its sentence's vectors are, before and after training",
+    "tokens": "do the student's words lie where the teacher's do? nearest centroid",
+    "consistency": "how often student and teacher say the same, and beyond chance",
+    "density": "how the probability of the true label is distributed",
+    "divergence": "KL from the teacher's answers to the student's, view by view",
+    "views": "how good the classifier is with one modality alone",
+    "weights": "how much weight each view has, example by example",
+}
+"""What each probe asks, in a line."""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a probe found of one run."""
+
+    probe: str
+    recipe: str
+    system: str
+    signature: str
+    """Of the run: version, commit, data, configuration, seed, selection rule."""
+    findings: tuple[Finding, ...]
+    plots: tuple[Figure, ...]
+    """Curves, heat maps and maps of points, for a report."""
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The findings for a report: a row for every condition, a column for every score."""
+        return tuple(finding_table(finding, self.signature) for finding in self.findings)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "probe": self.probe,
+            "recipe": self.recipe,
+            "system": self.system,
+            "signature": self.signature,
+            "findings": [finding.record() for finding in self.findings],
+            "figures": [figure_record(figure) for figure in self.plots],
+        }
+
+
+def probe_run(
+    folder: Path,
+    name: str,
+    *,
+    seeds: int = 3,
+    split: str | None = None,
+    lists: Path | None = None,
+    images: Path | None = None,
+    out: Path | None = None,
+    quiet: bool = True,
+) -> Probed:
+    """Ask one probe of the run in ``folder`` and keep what it finds.
+
+    Args:
+        folder: a finished run.
+        name: one of ``PROBES`` that fits it.
+        seeds: draws of whatever is drawn.
+        split: one test split; all of them if not given.
+        lists: ``lexical``: ambiguous words in the MLT format.
+        images: ``contrastive``: folder of the CoMMuTE images.
+        out: where ``NAME.json`` goes; ``probes`` in the run folder if not given.
+        quiet: no progress.
+
+    Raises:
+        InputError: the folder is no finished run, or the probe does not fit it.
+    """
+    opened = open_run_again(folder, quiet=quiet)
+    probed = opened.ask(name, Asked(opened.log, seeds, split, lists, images))
+    write_probed(probed, folder / "probes" if out is None else out)
+    return probed
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A finished run whose models are loaded when the first probe asks for them."""
+
+    folder: Path
+    recipe: str
+    settings: Any
+    """Of its recipe."""
+    fitting: Fitting
+    """The probes that fit it."""
+    log: RunLog
+
+    def ask(self, name: str, asked: Asked) -> Probed:
+        """One probe.
+
+        Raises:
+            InputError: it does not exist or does not fit; or what it needs is missing.
+        """
+        if name not in PROBES:
+            raise InputError(f"no probe '{name}': expected one of {', '.join(PROBES)}")
+        if name not in self.fitting:
+            raise InputError(
+                f"{self.folder}: probe '{name}' does not fit this run of {self.recipe}; "
+                f"these do: {', '.join(sorted(self.fitting))}"
+            )
+        answer: Answer = self.fitting[name](self.trained, self.settings, asked)
+        results = read_results(self.folder)
+        return Probed(
+            name,
+            self.recipe,
+            results.system,
+            str(results.signature),
+            answer.findings,
+            answer.figures,
+        )
+
+    @cached_property
+    def trained(self) -> Any:
+        """What the recipe left behind: its stages loaded, its data read again."""
+        alone = self.settings.runtime.model_copy(update={"devices": 1, "strategy": "auto"})
+        reopened = Reopened(self.folder, Runtime(alone).device, self.log)
+        return load_recipe(self.recipe).train(reopened, self.settings)
+
+
+def open_run_again(folder: Path, *, quiet: bool = True) -> Opened:
+    """A finished run, for several probes.
+
+    Raises:
+        InputError: the folder is no finished run.
+    """
+    recipe = recipe_of(folder)
+    read_results(folder)
+    settings = read_settings(load_recipe(recipe).Settings, folder / "config.toml")
+    fitting = import_module(f"phosphene.recipes.{recipe}_probes").fitting(settings)
+    return Opened(folder, recipe, settings, fitting, RunLog(None, quiet=quiet))
+
+
+def write_probed(probed: Probed, folder: Path) -> Path:
+    """Write ``NAME.json``, whole or not at all."""
+    path = folder / f"{probed.probe}.json"
+    text = json.dumps(probed.record, ensure_ascii=False, indent=1)
+    write_atomically(path, text.encode())
+    return path
+
+
+def read_probed(folder: Path) -> tuple[Probed, ...]:
+    """What the probes of a run have found, in the order of ``PROBES``; nothing where none was run.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    paths = (folder / "probes" / f"{name}.json" for name in PROBES)
+    return tuple(_read(path) for path in paths if path.is_file())
+
+
+def _read(path: Path) -> Probed:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return Probed(
+            record["probe"],
+            record["recipe"],
+            record["system"],
+            record["signature"],
+            tuple(map(Finding.restore, record["findings"])),
+            tuple(map(restore_figure, record["figures"])),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: damaged, expected what a probe found") from error
+
+
+__all__ = [
+    "PROBES",
+    "Opened",
+    "Probed",
+    "open_run_again",
+    "probe_run",
+    "read_probed",
+    "write_probed",
+]
