@@ -27,7 +27,7 @@ def grid_examples(found: Measurements) -> Iterator[Example]:
     for block in found.grid.table.blocks:
         sides: dict[str, tuple[Path, Results]] = {}
         for row in found.grid.table.run_rows:
-            for run in found.grid.cells[row.label, block.label][:1]:
+            for run in found.grid.cells.get((row.label, block.label), ())[:1]:
                 if run.name in found.results:
                     sides[row.label] = (run.folder, found.results[run.name])
         yield from examples_of(sides, found.grid.table.examples, block.label)

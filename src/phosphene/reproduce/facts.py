@@ -53,12 +53,14 @@ def _counts(grid: Grid) -> Facts:
     """What each block's data hold."""
     table, size = grid.table, grid.request.size
     config = grid.request.config or size
-    (row, *_) = table.run_rows
+    shown = {block.label for block, column in table.places if size in column.splits}
     found: Facts = {}
     for block in table.blocks:
+        if block.label not in shown:
+            continue
         reason = table.impossible_at(size) or block.impossible_at(size)
         try:
-            changes = changes_of(table, row, block, size)
+            changes = changes_of(table, table.rows[0], block, size)
             found[block.label] = reason or plan(table.recipe, config, changes).data
         except InputError as error:
             found[block.label] = f"failed: {error}"

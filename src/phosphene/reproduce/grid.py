@@ -166,9 +166,12 @@ def lay_out(request: Request, root: Path) -> Grid:
     table = read_table(request.table)
     cells: dict[tuple[str, str], tuple[Run, ...]] = {}
     impossible: dict[tuple[str, str], str] = {}
+    shown = {block.label for block, column in table.places if request.size in column.splits}
     for row in table.run_rows:
         for block in table.blocks:
             place = (row.label, block.label)
+            if block.label not in shown:
+                continue
             reasons = (each.impossible_at(request.size) for each in (table, block, row))
             reason = next(filter(None, reasons), "")
             cells[place] = ()

@@ -216,6 +216,8 @@ def _configuration(grid: Grid) -> tuple[tuple[str, str], ...]:
     changed = []
     for row in table.run_rows:
         for block in table.blocks:
+            if (row.label, block.label) not in grid.cells:
+                continue
             changes = changes_of(table, row, block, size)
             changed.append((_joined(block.label, row.label), " ".join(changes) or "as it is"))
     path = config_path(table.recipe, grid.request.config or size)
