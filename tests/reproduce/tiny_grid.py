@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from phosphene.core.config import read_settings
 from phosphene.core.runlog import Signature
 from phosphene.evaluate.results import write_results
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Line, Results, SplitResult
+from phosphene.recipes import config_path, load_recipe
 from phosphene.reproduce.grid import Grid, Run, lay_out, make_request
+from phosphene.train.run import open_run
 
 TABLE = """
 source = "Somebody (2020), Table 9"
@@ -65,6 +68,7 @@ PROGRAM = (
 
 
 def request_file(folder: Path, text: str = TABLE) -> str:
+    folder.mkdir(exist_ok=True)
     path = folder / "own.toml"
     path.write_text(text, encoding="utf-8")
     return str(path)
@@ -83,6 +87,9 @@ def finish(
     references: tuple[str, ...] = ("ein kleiner hund rennt .", "der ball ist rot ."),
 ) -> None:
     """Leave the results that a run with these translations would leave."""
+    kind = load_recipe(run.recipe).Settings
+    settings = read_settings(kind, config_path(run.recipe, run.config), run.changes)
+    open_run(run.folder, run.recipe, settings)
     lines = tuple(
         Line(f"source {number}", reference, hypothesis, -1.0 - number)
         for number, (reference, hypothesis) in enumerate(zip(references, hypotheses, strict=True))
