@@ -46,19 +46,37 @@ def recipes(as_json: AsJson = False) -> None:
 
 @app.command()
 def check(
-    recipe: str,
+    recipe: Annotated[str | None, typer.Argument(help="A recipe.", show_default=False)] = None,
     config: Config = "toy",
     changes: Changes = [],  # noqa: B006
     data_root: DataRoot = None,
+    leakage: Annotated[
+        bool, typer.Option("--leakage", help="Look for evaluation data in training data instead.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Plan without training: data, stages, terms, parameters, frozen teachers, cost.
 
+    With --leakage: pictures and near-duplicate sentences that training and evaluation share, in a
+    recipe's data, or without a recipe in the published splits of the data root. That some are
+    found is no error: the exit code is 0, and --json has them all.
+
     Example: phosphene check inversion_mmt --config small
     """
+    _use_data(data_root)
+    if leakage:
+        from phosphene.recipes import leakage as leaks
+
+        found = leaks.leakage(recipe, config, changes)
+        if as_json:
+            _print_json(leaks.record(found))
+        else:
+            typer.echo(leaks.report(found))
+        return
+    if recipe is None:
+        raise InputError("expected a recipe to plan, or --leakage for the data root")
     from phosphene.recipes.plan import plan
 
-    _use_data(data_root)
     report = plan(recipe, config, changes)
     if as_json:
         _print_json(report.record())
@@ -202,6 +220,42 @@ def evaluate(
         _print_json(record)
     else:
         typer.echo("\n".join(to_text(table) for table in tables))
+
+
+@app.command()
+def probe(
+    run: Run,
+    names: Annotated[list[str], typer.Argument(help="Probes, such as incongruent.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Draws of whatever is drawn.")] = 3,
+    split: Annotated[str | None, typer.Option(help="A test split; all if not given.")] = None,
+    lists: Annotated[
+        Path | None, typer.Option(help="lexical: ambiguous words in the MLT format.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="contrastive: folder of the CoMMuTE images.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where NAME.json goes; RUN/probes if not given.")
+    ] = None,
+    data_root: DataRoot = None,
+    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a finished run what it has learned; trains nothing. See docs/probes.md for the names.
+
+    Example: phosphene probe runs/image-given incongruent --seeds 5
+    """
+    from phosphene.recipes.probe_report import ask_run
+    from phosphene.report.tables import to_text
+
+    _use_data(data_root)
+    found = ask_run(
+        run, names, seeds=seeds, split=split, lists=lists, images=images, out=out, quiet=quiet
+    )
+    if as_json:
+        _print_json({probed.probe: probed.record for probed in found})
+    else:
+        typer.echo("\n".join(to_text(table) for probed in found for table in probed.tables))
 
 
 @app.command()

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sacremoses import MosesDetokenizer  # type: ignore[import-untyped]
+from sacremoses import (  # type: ignore[import-untyped]
+    MosesDetokenizer,
+    MosesPunctNormalizer,
+    MosesTokenizer,
+)
 
 from phosphene.core.errors import InputError
 
@@ -43,6 +47,20 @@ def detokenise(sentences: Sequence[str], language: str) -> list[str]:
     return [str(moses.detokenize(sentence.split())) for sentence in sentences]
 
 
+def tokenise(sentences: Sequence[str], language: str) -> list[str]:
+    """Natural text as Multi30K's ``lc.norm.tok``: punctuation normalised, tokenised, lower-cased.
+
+    Raises:
+        InputError: the language has no rules here.
+    """
+    check_language(language)
+    normaliser, moses = MosesPunctNormalizer(lang=language), MosesTokenizer(lang=language)
+    return [
+        str(moses.tokenize(normaliser.normalize(sentence), return_str=True)).lower()
+        for sentence in sentences
+    ]
+
+
 def looks_tokenised(sentences: Sequence[str]) -> bool | None:
     """Whether final punctuation stands alone (``a dog .``); ``None`` where no sentence has any."""
     alone = sum(_FINAL_ALONE.search(sentence) is not None for sentence in sentences)
@@ -56,4 +74,4 @@ def check_language(language: str) -> None:
         raise InputError(f"unknown language {language!r}: expected one of {', '.join(LANGUAGES)}")
 
 
-__all__ = ["LANGUAGES", "check_language", "detokenise", "looks_tokenised", "unescape"]
+__all__ = ["LANGUAGES", "check_language", "detokenise", "looks_tokenised", "tokenise", "unescape"]

@@ -128,14 +128,25 @@ class Translator(nn.Module):
         feature_map: Tensor = self.generator(masked_mean(self.embedding(source.ids), source.mask))
         return feature_map
 
+    def regions_for(
+        self, batch: Batch, text: Float[Tensor, "batch source hidden"]
+    ) -> Regions | None:
+        """What the encoder is shown beside the embedded ``text``: generated, or given."""
+        if self.generator is None:
+            return batch.regions
+        return self._generated(self.generator(masked_mean(text, batch.source.mask)))
+
     def _see(self, batch: Batch) -> tuple[Tensor, Regions | None, Tensor | None]:
         text = self.embedding(batch.source.ids)
         if self.generator is None:
             return text, batch.regions, None
         feature_map = self.generator(masked_mean(text, batch.source.mask))
+        return text, self._generated(feature_map), feature_map
+
+    def _generated(self, feature_map: Float[Tensor, "batch channel height width"]) -> Regions:
         features = self.regions_of(feature_map)
         everywhere = torch.ones(features.shape[:2], dtype=torch.bool, device=features.device)
-        return text, Regions(features, everywhere), feature_map
+        return Regions(features, everywhere)
 
 
 def gold(target: Tokens | None) -> tuple[Tensor, Bool[Tensor, "batch target"]]:

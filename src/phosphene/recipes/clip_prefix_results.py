@@ -51,7 +51,7 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
     """Every test split in every direction, with the sentence's vector, the picture's, and none."""
     splits = []
     for direction in settings.data.directions:
-        system = _system(trained, settings, settings.system, trained.model, direction[1])
+        system = system_of(trained, settings, settings.system, trained.model, direction[1])
         for name, items in trained.corpus.tests.items():
             examples = translations(items, [direction], trained.corpus.tokenizer)
             if not len(examples.data):
@@ -80,16 +80,16 @@ def score_views(
     The views of the illustrated part are named ``.photos`` (sentence vectors) and ``.image``.
     """
     if trained.model.mapping is None:
-        return [score_split(system, name, examples.data, log, _judge(system, examples))]
+        return [score_split(system, name, examples.data, log, judge_of(system, examples))]
     said = trained.space.saying(examples)
     splits = [
-        score_split(system, name, said, log, _judge(system, examples)),
-        score_split(system, f"{name}.none", examples.data, log, _judge(system, examples)),
+        score_split(system, name, said, log, judge_of(system, examples)),
+        score_split(system, f"{name}.none", examples.data, log, judge_of(system, examples)),
     ]
     seen = examples.illustrated()
     if not seen.pictures:
         return splits
-    judge, free = _judge(system, seen), splits[0]
+    judge, free = judge_of(system, seen), splits[0]
     if len(seen.pictures) < len(said):
         said = trained.space.saying(seen)
         free = score_split(system, f"{name}.photos", said, log, judge)
@@ -125,8 +125,8 @@ def score_captions(trained: Trained, settings: Settings, log: RunLog) -> SplitRe
     seen = told.illustrated()
     if not seen.pictures:
         return SplitResult("captions", 0, ())
-    system = _system(trained, settings, "caption", trained.moments["caption"], language)
-    return score_split(system, "captions", trained.space.showing(seen), log, _judge(system, seen))
+    system = system_of(trained, settings, "caption", trained.moments["caption"], language)
+    return score_split(system, "captions", trained.space.showing(seen), log, judge_of(system, seen))
 
 
 @torch.no_grad()
@@ -166,9 +166,10 @@ def export(trained: Trained, settings: Settings, folder: Path) -> None:
     )
 
 
-def _system(
+def system_of(
     trained: Trained, settings: Settings, name: str, model: PrefixModel, language: str
 ) -> System:
+    """A model of the run as a translator into ``language``."""
     tokenizer = trained.corpus.tokenizer
     forced = (tokenizer.language_id(language),)
     return System(
@@ -182,7 +183,7 @@ def _system(
     )
 
 
-def _judge(system: System, examples: Examples) -> Judge | None:
+def judge_of(system: System, examples: Examples) -> Judge | None:
     """What only the embedded world can tell, where all pictures are its scenes."""
     scenes = [picture for picture in examples.pictures if isinstance(picture, Scene)]
     spoken = [code for code in get_args(Language) if code == system.language]

@@ -71,8 +71,10 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     vocabulary = AnswerVocabulary.learn(data.known, settings.data.answers)
     seed_update(settings.seed)
     student = answerer(settings.network, target.encoder(), vocabulary, data.table)
+    taught_by = None
     if settings.system == "kd":
         teacher, _, _ = train_teacher(trainer, settings, data, english)
+        taught_by = teacher, english.reader
         distil(trainer, settings, data, student, teacher, (target, english))
     elif settings.system == "aug":
         train_set, held_out, translated = translated_set(settings, data, target.reader)
@@ -91,7 +93,7 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     labelled = answered(settings, data, data.known, target.reader, vocabulary)
     held_out = answered(settings, data, data.asked.target_validation, target.reader, vocabulary)
     finished = answer(trainer, settings, student, target.reader, labelled, held_out, settings.whole)
-    return Trained(student, data, vocabulary, target.reader, finished, data.known)
+    return Trained(student, data, vocabulary, target.reader, finished, data.known, taught_by)
 
 
 def train_teacher(

@@ -31,6 +31,8 @@ class Trained:
     finished: Finished
     known: tuple[Question, ...]
     """The questions whose answers the model was trained on last."""
+    teacher: tuple[Answerer, Reader] | None = None
+    """Whose states a student has imitated, and how it reads."""
 
 
 def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:

@@ -2,13 +2,204 @@
 
 from __future__ import annotations
 
-from phosphene.recipes.inversion_mmt_settings import Settings
-from phosphene.recipes.probe import Fitting
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phosphene.core.runtime import seed_update
+from phosphene.data.dataset import TranslationData, encode
+from phosphene.data.translation import Pair
+from phosphene.data.world.splits import swapped
+from phosphene.evaluate.features import first_pictures
+from phosphene.evaluate.probes.retrieval import retrieval
+from phosphene.evaluate.system import System, with_photo_subsets
+from phosphene.evaluate.translator import feature_maps
+from phosphene.evaluate.world import world_judge
+from phosphene.models.teachers import picture_features
+from phosphene.models.translator import Translator, build
+from phosphene.nn.visual import VisualTeacher, regions_from_map
+from phosphene.recipes.attention_probe import ask_fusion_attention
+from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
+from phosphene.recipes.degrade_probe import ask_degrade
+from phosphene.recipes.inversion_mmt_results import Trained
+from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings
+from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.translation_probes import (
+    Shown,
+    Subject,
+    Used,
+    ask_contrastive,
+    ask_incongruent,
+    ask_lexical,
+    chosen,
+    illustrated,
+    swaps,
+)
+
+GREY: Final = 128
+_CANDIDATES: Final = 1000
+"""At most so many photos are searched."""
+_MAPPED: Final = 243
+"""At most so many photos are put on a map."""
 
 
 def fitting(settings: Settings) -> Fitting:
-    """By name."""
-    return {}
+    """By name: whatever asks a translator; retrieval and clusters where a feature is distilled."""
+    found: dict[str, Probe] = {
+        "incongruent": _incongruent,
+        "contrastive": lambda trained, settings, asked: ask_contrastive(
+            subject(trained, settings), asked
+        ),
+        "lexical": lambda trained, settings, asked: ask_lexical(subject(trained, settings), asked),
+    }
+    if settings.data.languages[0] == "en":
+        found["degrade"] = lambda trained, settings, asked: ask_degrade(
+            subject(trained, settings), asked, settings.data.source
+        )
+    if settings.distils:
+        found |= {"retrieval": _retrieval, "clusters": _clusters}
+    if settings.system in ("image_free", "image_free_without_text", "image_given"):
+        found["attention"] = _attention
+    return found
 
 
-__all__ = ["fitting"]
+def subject(trained: Trained, settings: Settings) -> Subject:
+    """The translator on its test splits; one that needs pictures on their illustrated part."""
+    language, needs = settings.data.languages[1], settings.system in NEEDS_PICTURES
+    system = System(
+        settings.system,
+        trained.model.eval(),
+        trained.corpus.tokenizer,
+        settings.search,
+        language,
+        needs_pictures=needs,
+    )
+    tests = {}
+    for name, data in with_photo_subsets(trained.corpus.tests).items():
+        if needs and len(data.only_with_pictures()) < len(data):
+            continue
+        scenes = trained.corpus.scenes.get(name)
+        judge = None if scenes is None else world_judge(scenes, language)
+        tests[name] = Used(system, data, judge)
+
+    def read(pairs: Sequence[Pair]) -> TranslationData:
+        look = trained.teacher if needs else None
+        side = settings.teacher.side if look is not None else 0
+        data = encode(pairs, trained.corpus.tokenizer, side)
+        if look is None or data.pictures is None or not len(data.pictures):
+            return replace(data, pictures=None)
+        return data.with_features(picture_features(look, data.pictures))
+
+    return Subject(tests, settings.data.languages, read, takes_pictures=needs)
+
+
+def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    tests = illustrated(subject(trained, settings).tests, asked)
+    return ask_incongruent((_shown(trained, asked, *each) for each in tests.items()), asked)
+
+
+def _shown(trained: Trained, asked: Asked, name: str, used: Used) -> Shown:
+    data = used.data
+    others = {
+        "swapped": [used.on(each) for each in swaps(data, asked.seeds)],
+        "none": [used.on(replace(data, features=None, pictures=None))],
+    }
+    if data.features is not None and trained.teacher is not None:
+        others["blank"] = [used.on(data.with_features(_blank(trained.teacher, data)))]
+    if trained.model.generator is not None:
+        others["feature of another sentence"] = _other_features(used, asked.seeds)
+    return Shown(name, used, others)
+
+
+def _blank(teacher: VisualTeacher, data: TranslationData) -> Tensor:
+    """What the teacher says of a grey picture, for every picture of ``data``."""
+    assert data.features is not None
+    side = teacher.picture.height
+    grey = np.full((1, side, side, 3), GREY, dtype=np.uint8)
+    return picture_features(teacher, grey).expand_as(data.features)
+
+
+@torch.no_grad()
+def _other_features(used: Used, seeds: int) -> list[Used]:
+    """The model is given, as if they were of pictures, the features it makes of other sentences."""
+    model = used.system.model
+    assert isinstance(model, Translator)
+    device = model.embedding.table.device
+    rows = np.arange(len(used.data))
+    maps = [
+        model.generate_map(used.data.batch(part).source.to(device)).cpu()
+        for part in np.split(rows, range(64, len(rows), 64))
+    ]
+    shown = copy.copy(model)  # shares all weights
+    shown.generator = None
+    system = replace(used.system, model=shown)
+    data = replace(used.data, picture_of=rows, pictures=None, tags=None)
+    data = data.with_features(regions_from_map(torch.cat(maps)))
+    return [
+        Used(system, replace(data, picture_of=np.array(swapped(len(rows), seed))), used.judge)
+        for seed in range(1, seeds + 1)
+    ]
+
+
+def _retrieval(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """R@K of the generated feature, beside untrained generators and shuffled captions."""
+    assert trained.teacher is not None
+    findings = []
+    splits = {"validation": trained.corpus.validation, **trained.corpus.tests}
+    for name, data in chosen(splits, asked.split).items():
+        part = first_pictures(data, _CANDIDATES)
+        if len(part) < 2:
+            continue
+        generated, real = feature_maps(trained.model, trained.teacher, part)
+        untrained = []
+        for seed in range(1, asked.seeds + 1):
+            seed_update(seed)
+            other = copy.deepcopy(trained.model)
+            other.generator = build(trained.config).to(trained.model.embedding.table).generator
+            untrained.append(feature_maps(other, trained.teacher, part)[0])
+        orders = [torch.tensor(swapped(len(part), seed)) for seed in range(1, asked.seeds + 1)]
+        kinds = {
+            "generated": [generated],
+            "untrained generator": untrained,
+            "shuffled captions": [generated[order] for order in orders],
+            "the photos themselves": [real],
+        }
+        findings.append(retrieval(f"{name}: {len(part)} photos", real, kinds))
+    return Answer(tuple(findings))
+
+
+def _clusters(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    assert trained.teacher is not None
+    maps = []
+    for name, data in chosen(trained.corpus.tests, asked.split).items():
+        part = first_pictures(data, _MAPPED)
+        if len(part) < 2:
+            continue
+        generated, real = feature_maps(trained.model, trained.teacher, part)
+        labels = [pair.source for pair in part.pairs]
+        assert part.pictures is not None
+        pictures = [thumbnail(part.pictures[row]) for row in part.picture_of]
+        maps.append(
+            FeatureMap(
+                name,
+                "generated feature",
+                generated.flatten(2).mean(dim=2).double().numpy(),
+                real.flatten(2).mean(dim=2).double().numpy(),
+                labels,
+                pictures,
+            )
+        )
+    return ask_clusters(maps, asked)
+
+
+def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    tests = chosen(subject(trained, settings).tests, asked.split)
+    return ask_fusion_attention(trained.model, tests, trained.corpus.tokenizer, asked)
+
+
+__all__ = ["fitting", "subject"]

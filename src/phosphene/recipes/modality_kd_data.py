@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Literal
 
 import numpy as np
 import torch
@@ -154,14 +155,23 @@ def load_data(trainer: Fitter, settings: Settings) -> Data:
     match plan.source:
         case "world":
             return _world(trainer, settings)
-        case "easy_vqa":
-            parts = split_by_image(read_easy_vqa("train"), {"train": 0.9, "validation": 0.1})
-            return _questions(trainer, settings, {**parts, "test": read_easy_vqa("test")})
-        case "daquar":
-            return _questions(trainer, settings, daquar_by_photo(data_root()))
+        case "easy_vqa" | "daquar":
+            return _questions(trainer, settings, read_questions(plan.source))
         case "files":
             assert plan.files is not None
             return _files(plan.files, settings.lengths.regions)
+
+
+def read_questions(source: Literal["easy_vqa", "daquar"]) -> Mapping[str, Sequence[Question]]:
+    """``train``, ``validation`` and ``test``, which share no picture.
+
+    Raises:
+        InputError: the data are missing or wrong.
+    """
+    if source == "daquar":
+        return daquar_by_photo(data_root())
+    parts = split_by_image(read_easy_vqa("train"), {"train": 0.9, "validation": 0.1})
+    return {**parts, "test": read_easy_vqa("test")}
 
 
 def mean_region(data: ClassificationData) -> Float[Tensor, " feature"]:
@@ -227,11 +237,7 @@ def _questions(
 
 
 def _files(files: FilesConfig, most: int) -> Data:
-    labels = {
-        "hateful_memes": HATEFUL_MEMES,
-        "mm_imdb": GENRES,
-        "snli_ve": ENTAILMENT,
-    }.get(files.format, LabelSet(files.labels, files.many))
+    labels = label_set(files)
     table = RegionTable(StoredRegions(files.regions), most=most)
     splits = {}
     for name, path in (
@@ -239,14 +245,28 @@ def _files(files: FilesConfig, most: int) -> Data:
         ("validation", files.validation),
         ("test", files.test),
     ):
-        found = _read(files, labels, name, path)
+        found = read_examples(files, labels, name, path)
         splits[name] = Split(found.examples, table, skipped=len(found.skipped))
         if name == "train":
             check_classes(found, labels, path)
     return Data(labels, splits)
 
 
-def _read(files: FilesConfig, labels: LabelSet, name: str, path: Path) -> Examples:
+def label_set(files: FilesConfig) -> LabelSet:
+    """The labels of a format, or those that a user names."""
+    return {
+        "hateful_memes": HATEFUL_MEMES,
+        "mm_imdb": GENRES,
+        "snli_ve": ENTAILMENT,
+    }.get(files.format, LabelSet(files.labels, files.many))
+
+
+def read_examples(files: FilesConfig, labels: LabelSet, name: str, path: Path) -> Examples:
+    """The examples of one split, as its format has them.
+
+    Raises:
+        InputError: the file is missing or wrong.
+    """
     keep = files.keep_going
     match files.format:
         case "hateful_memes":
@@ -264,4 +284,12 @@ def _read(files: FilesConfig, labels: LabelSet, name: str, path: Path) -> Exampl
             return labelled_jsonl(path, labels, keep_going=keep)
 
 
-__all__ = ["Data", "Encoded", "Split", "load_data", "mean_region"]
+__all__ = [
+    "Data",
+    "Encoded",
+    "Split",
+    "load_data",
+    "mean_region",
+    "read_examples",
+    "read_questions",
+]

@@ -2,13 +2,232 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from phosphene.core.runlog import RunLog
+from phosphene.core.types import VIEWS, Modality, View
+from phosphene.data.classification_data import ClassificationData, in_order
+from phosphene.data.dataset import NO_PICTURE
+from phosphene.data.world.splits import swapped
+from phosphene.evaluate.classification import divergence_by_view
+from phosphene.evaluate.classifier import answers_to, label_scores, threshold_of
+from phosphene.evaluate.probes.consistency import Predictions, consistency
+from phosphene.evaluate.probes.density import density, distance, of_interest
+from phosphene.evaluate.probes.finding import Finding
+from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
+from phosphene.evaluate.score import Score
+from phosphene.models.answerer import Answerer
+from phosphene.recipes.blank_regions import blank_regions
+from phosphene.recipes.modality_kd_networks import Side
+from phosphene.recipes.modality_kd_results import Trained, mean_weights
 from phosphene.recipes.modality_kd_settings import Settings
-from phosphene.recipes.probe import Fitting
+from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.report.model import Curve, Plot
+
+_AT_ONCE: Final = 64
+_NAMES: Final[Mapping[View, str]] = {"both": "both", "image": "image alone", "text": "text alone"}
 
 
 def fitting(settings: Settings) -> Fitting:
-    """By name."""
-    return {}
+    """By name: a student beside its teacher, or the teacher alone."""
+    found: dict[str, Probe] = {"incongruent": _incongruent, "views": _views, "density": _density}
+    if settings.system != "teacher":
+        found |= {"consistency": _consistency, "divergence": _divergence}
+    if settings.system != "teacher" and settings.views != "none":
+        found["weights"] = _weights
+    return found
 
 
-__all__ = ["fitting"]
+def _sides(trained: Trained, settings: Settings) -> dict[str, Side]:
+    both = {"student": trained.student, "teacher": trained.teacher}
+    return {"teacher": trained.teacher} if settings.system == "teacher" else both
+
+
+def _answers(trained: Trained, side: Side, log: RunLog) -> Float[Tensor, "example view label"]:
+    return answers_to(side.model, side.data.test, trained.drop, log, "test")
+
+
+def _threshold(trained: Trained, side: Side, log: RunLog) -> float:
+    held_out = side.data.validation
+    if not held_out.labels.many:
+        return 0.5
+    logits = answers_to(side.model, held_out, trained.drop, log, "validation")
+    return threshold_of(logits, held_out)
+
+
+def _views(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """The scores with both modalities and with each alone; the answers example by example."""
+    findings, plots = [], []
+    uncovered = trained.corpus.splits["test"].uncovered
+    for name, side in _sides(trained, settings).items():
+        logits, threshold = _answers(trained, side, asked.log), _threshold(trained, side, asked.log)
+        data = side.data.test
+        rows = {
+            _NAMES[view]: tuple(label_scores(logits[:, column], data, threshold, uncovered))
+            for column, view in enumerate(VIEWS)
+        }
+        findings.append(Finding(f"test, {name}: with one modality alone", rows))
+        plots.append(_ordered(name, logits, data))
+    return Answer(tuple(findings), tuple(plots))
+
+
+def _ordered(
+    name: str, logits: Float[Tensor, "example view label"], data: ClassificationData
+) -> Plot:
+    """Probabilities in all views, examples ordered by that of both modalities (Figure 3)."""
+    labels = data.targets(np.arange(len(data)))
+    values = [of_interest(logits[:, column], labels) for column in range(len(VIEWS))]
+    order = np.argsort(values[0][1], kind="stable")
+    curves = tuple(
+        Curve(_NAMES[view], tuple(enumerate(found[order].tolist())))
+        for view, (_, found) in zip(VIEWS, values, strict=True)
+    )
+    return Plot(
+        f"{name}: probability of {values[0][0]}", "example, in order", "probability", curves
+    )
+
+
+def _density(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """The distribution of probabilities (Figures 1 and 6), and how far it is from the teacher's."""
+    found = {
+        name: _answers(trained, side, asked.log) for name, side in _sides(trained, settings).items()
+    }
+    labels = trained.teacher.data.test.targets(np.arange(len(trained.teacher.data.test)))
+    rows: dict[str, tuple[Score, ...]] = {}
+    plots = []
+    for column, view in enumerate(VIEWS):
+        curves = []
+        taught = of_interest(found["teacher"][:, column], labels)
+        for name, logits in found.items():
+            what, values = of_interest(logits[:, column], labels)
+            signature = f"probability of {what}|values:{len(values)}"
+            scores = [Score("mean probability", float(values.mean()), signature)]
+            if name != "teacher":
+                far = distance(values, taught[1])
+                scores.append(Score("distance to the teacher's", far, f"earth mover's|{signature}"))
+            rows[f"{name}, {_NAMES[view]}"] = tuple(scores)
+            places, heights = density(values)
+            points = zip(places.tolist(), heights.tolist(), strict=True)
+            curves.append(Curve(name, tuple(points)))
+        title = f"{_NAMES[view]}: probability of {taught[0]}"
+        plots.append(Plot(title, "probability", "density", tuple(curves)))
+    return Answer((Finding("test: how probabilities are distributed", rows),), tuple(plots))
+
+
+def _divergence(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """KL from the teacher's answers to the student's (Figure 7)."""
+    student, teacher = (_answers(trained, s, asked.log) for s in (trained.student, trained.teacher))
+    found = divergence_by_view(student, teacher, many=trained.student.data.test.labels.many)
+    signature = f"examples:{len(student)}|temperature:1"
+    rows = {_NAMES[view]: (Score("KL, nats", value, signature),) for view, value in found.items()}
+    return Answer((Finding("test: KL from the teacher to the student", rows),))
+
+
+def _consistency(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """Agreement as examples are, and with texts or pictures swapped alike for both (Figure 5)."""
+    sides = (trained.student, trained.teacher)
+    thresholds = [_threshold(trained, side, asked.log) for side in sides]
+
+    def drawn(swap: Modality | None, seed: int) -> tuple[Predictions, Predictions]:
+        student, teacher = (
+            predictions(side.model, swap_modality(side.data.test, swap, seed), threshold)
+            for side, threshold in zip(sides, thresholds, strict=True)
+        )
+        return student, teacher
+
+    seeds = range(1, asked.seeds + 1)
+    draws = {
+        "as they are": [drawn(None, 0)],
+        "image swapped": [drawn("image", seed) for seed in seeds],
+        "text swapped": [drawn("text", seed) for seed in seeds],
+    }
+    return Answer((consistency("test: student and teacher", draws),))
+
+
+def _weights(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """The weights of the views of every training example."""
+    found = mean_weights(trained).double().numpy()
+    signature = f"training examples:{len(found)}|{settings.views}"
+    rows = {
+        _NAMES[view]: (
+            Score("mean", float(each.mean()), signature),
+            Score("sd", float(each.std()), signature),
+            Score("10 %", float(np.percentile(each, 10)), signature),
+            Score("90 %", float(np.percentile(each, 90)), signature),
+        )
+        for view, each in zip(VIEWS, found.T, strict=True)
+    }
+    ranks = np.linspace(0, 100, 51)
+    curves = tuple(
+        Curve(
+            _NAMES[view],
+            tuple(zip(ranks.tolist(), np.percentile(each, ranks).tolist(), strict=True)),
+        )
+        for view, each in zip(VIEWS, found.T, strict=True)
+    )
+    plot = Plot("Weights of the views", "percent of the examples at most", "weight", curves)
+    return Answer((Finding("training examples: weight of each view", rows),), (plot,))
+
+
+def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """The student with the right picture, another one, a blank one, none."""
+    side = _sides(trained, settings).get("student", trained.teacher)
+    data, threshold = side.data.test, _threshold(trained, side, asked.log)
+    assert data.regions is not None
+    names = [data.picture_names[row] for row in data.picture_of if row != NO_PICTURE]
+    seeds = range(1, asked.seeds + 1)
+    others = {
+        "swapped": [swap_modality(data, "image", seed) for seed in seeds],
+        "blank": [replace(data, regions=blank_regions(data.regions, names), tags=None)],
+        "none": [replace(data, regions=None, tags=None)],
+    }
+    title = f"test, {len(data)} examples: which picture is shown"
+    use = partial(_use, side.model, threshold)
+    return Answer((incongruent(title, use, data, others),))
+
+
+def _use(model: Answerer, threshold: float, data: ClassificationData) -> Outcome:
+    logits, labels = classify(model, data), data.targets(np.arange(len(data)))
+    if data.labels.many:
+        right = torch.where(labels > 0.5, F.logsigmoid(logits), F.logsigmoid(-logits)).sum(dim=1)
+    else:
+        right = F.log_softmax(logits, dim=1)[torch.arange(len(labels)), labels.long()]
+    return Outcome(right.double().numpy(), tuple(label_scores(logits, data, threshold)))
+
+
+@torch.no_grad()
+def classify(model: Answerer, data: ClassificationData) -> Float[Tensor, "example label"]:
+    """The logits of every example with all that is there of it, on the CPU."""
+    device = model.classifier.weight.device
+    return torch.cat(
+        [model(each.to(device)).logits.cpu().float() for each in in_order(data, _AT_ONCE)]
+    )
+
+
+def predictions(model: Answerer, data: ClassificationData, threshold: float) -> Predictions:
+    """One class of each example, or the labels that are at least as probable as ``threshold``."""
+    logits = classify(model, data)
+    if data.labels.many:
+        return logits.sigmoid().double().numpy() >= threshold
+    return logits.argmax(dim=1).numpy()
+
+
+def swap_modality(data: ClassificationData, swap: Modality | None, seed: int) -> ClassificationData:
+    """Every example with the picture, or the text, of another one of the whole split."""
+    if swap is None:
+        return data
+    if swap == "image":
+        return replace(data, picture_of=swapped_pictures(data.picture_of, seed))
+    return replace(data, texts=[data.texts[row] for row in swapped(len(data), seed)])
+
+
+__all__ = ["classify", "fitting", "predictions", "swap_modality"]

@@ -25,7 +25,7 @@ class Asked:
     """``lexical``: a list of ambiguous words in the MLT format."""
     images: Path | None = None
     """``contrastive``: the folder of the CoMMuTE images."""
-    examples: int = 4
+    examples: int = 1
     """``attention``: sentences that are drawn."""
 
 

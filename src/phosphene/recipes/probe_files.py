@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.report.model import (
     Cell,
-    Curve,
     Figure,
     HeatMap,
     Missing,
     Number,
     Plot,
-    Point,
     Scatter,
     Table,
 )
@@ -52,24 +52,19 @@ def restore_figure(record: Mapping[str, Any]) -> Figure:
     values = {key: value for key, value in record.items() if key != "kind"}
     match record["kind"]:
         case "Plot":
-            curves = (
-                Curve(curve["name"], tuple((x, y) for x, y in curve["points"]))
-                for curve in values.pop("curves")
-            )
-            return Plot(**values, curves=tuple(curves))
+            return TypeAdapter(Plot).validate_python(values)
         case "HeatMap":
-            values["values"] = tuple(tuple(row) for row in values["values"])
-            return HeatMap(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+            return TypeAdapter(HeatMap).validate_python(values)
         case "Scatter":
-            points = tuple(map(_point, values.pop("points")))
-            return Scatter(**values, points=points)
+            points = [_picture_decoded(point) for point in values["points"]]
+            return TypeAdapter(Scatter).validate_python({**values, "points": points})
         case kind:
             raise ValueError(f"no figure is a {kind!r}")
 
 
-def _point(record: Mapping[str, Any]) -> Point:
-    picture = record["picture"]
-    return Point(**{**record, "picture": None if picture is None else base64.b64decode(picture)})
+def _picture_decoded(point: Mapping[str, Any]) -> dict[str, Any]:
+    picture = point["picture"]
+    return {**point, "picture": None if picture is None else base64.b64decode(picture)}
 
 
 def _cell(scores: tuple[Score | Unavailable, ...], name: str, signature: str) -> Cell:

@@ -123,11 +123,11 @@ class Opened:
     """The probes that fit it."""
     log: RunLog
 
-    def ask(self, name: str, asked: Asked) -> Probed:
-        """One probe.
+    def check(self, name: str) -> None:
+        """Refuse a probe that does not exist or does not fit.
 
         Raises:
-            InputError: it does not exist or does not fit; or what it needs is missing.
+            InputError: it names those that do.
         """
         if name not in PROBES:
             raise InputError(f"no probe '{name}': expected one of {', '.join(PROBES)}")
@@ -136,6 +136,14 @@ class Opened:
                 f"{self.folder}: probe '{name}' does not fit this run of {self.recipe}; "
                 f"these do: {', '.join(sorted(self.fitting))}"
             )
+
+    def ask(self, name: str, asked: Asked) -> Probed:
+        """One probe.
+
+        Raises:
+            InputError: it does not exist or does not fit; or what it needs is missing.
+        """
+        self.check(name)
         answer: Answer = self.fitting[name](self.trained, self.settings, asked)
         results = read_results(self.folder)
         return Probed(

@@ -8,7 +8,7 @@ from typing import get_args
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
-from phosphene.data.captions import READERS, CaptionPair, multi30k_captions, without_leaks
+from phosphene.data.captions import READERS, CaptionPair, Leaks, multi30k_captions, without_leaks
 from phosphene.data.corpus import Codec, Corpus, captioned_scenes, data_root, load_corpus
 from phosphene.data.dataset import NO_PICTURE, TranslationData
 from phosphene.data.lines import read_lines
@@ -196,12 +196,8 @@ def _captions(
     settings: Settings, corpus: Corpus, table: RegionTable, log: RunLog
 ) -> list[CaptionPair]:
     """Captions whose picture is in ``table``, those of evaluation sets left out."""
-    plan = settings.pretraining
-    found = [pair for file in plan.corpora for pair in READERS[file.format](file.path)]
-    if plan.multi30k_captions:
-        found += multi30k_captions(data_root())
-    if not plan.allow_leaks:
-        found, leaks = without_leaks(found, *_evaluation_sets(settings, corpus))
+    found, leaks = read_captions(settings, corpus)
+    if leaks is not None:
         _note(log, "leaks", vars(leaks))
         log.say(f"pre-training captions: {leaks}")
     named = [replace(pair, picture=_name(pair.picture)) for pair in found]
@@ -210,6 +206,17 @@ def _captions(
     if not seen:
         raise InputError("pretraining: no caption's picture is among those with regions")
     return seen
+
+
+def read_captions(settings: Settings, corpus: Corpus) -> tuple[list[CaptionPair], Leaks | None]:
+    """What pre-training reads, and what of evaluation sets was left out, unless it is allowed."""
+    plan = settings.pretraining
+    found = [pair for file in plan.corpora for pair in READERS[file.format](file.path)]
+    if plan.multi30k_captions:
+        found += multi30k_captions(data_root())
+    if plan.allow_leaks:
+        return found, None
+    return without_leaks(found, *_evaluation_sets(settings, corpus))
 
 
 def _evaluation_sets(settings: Settings, corpus: Corpus) -> tuple[list[str], list[str]]:

@@ -2,13 +2,156 @@
 
 from __future__ import annotations
 
-from phosphene.recipes.probe import Fitting
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from phosphene.core.errors import InputError
+from phosphene.data.dataset import TranslationData, encode
+from phosphene.data.translation import Pair
+from phosphene.evaluate.gates import gate_scores, lexicon
+from phosphene.evaluate.pictures import tags_only, withheld
+from phosphene.evaluate.probes.attention import encoder_weights, mass
+from phosphene.evaluate.probes.finding import Finding
+from phosphene.evaluate.score import Score
+from phosphene.evaluate.system import System, with_photo_subsets
+from phosphene.evaluate.world import world_judge
+from phosphene.models.sources import VLSource
+from phosphene.recipes.attention_probe import by_head, heat_maps
+from phosphene.recipes.blank_regions import blank_regions
+from phosphene.recipes.degrade_probe import ask_degrade
+from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.translation_probes import (
+    Shown,
+    Subject,
+    Used,
+    ask_contrastive,
+    ask_incongruent,
+    ask_lexical,
+    chosen,
+    illustrated,
+    swaps,
+)
+from phosphene.recipes.vlp_mmt_results import Trained
 from phosphene.recipes.vlp_mmt_settings import Settings
+
+_MEASURED = 64
 
 
 def fitting(settings: Settings) -> Fitting:
-    """By name."""
-    return {}
+    """By name: whatever asks a translator; attention and lambda where pictures are read."""
+    found: dict[str, Probe] = {
+        "incongruent": _incongruent,
+        "contrastive": lambda trained, settings, asked: ask_contrastive(
+            subject(trained, settings), asked
+        ),
+        "lexical": lambda trained, settings, asked: ask_lexical(subject(trained, settings), asked),
+    }
+    if settings.data.languages[0] == "en":
+        found["degrade"] = lambda trained, settings, asked: ask_degrade(
+            subject(trained, settings), asked, settings.data.source
+        )
+    if settings.pretrains:
+        found["attention"] = _attention
+    if settings.learns_gate:
+        found["lambda"] = _lambda
+    return found
 
 
-__all__ = ["fitting"]
+def subject(trained: Trained, settings: Settings) -> Subject:
+    """The translator on its test splits, with the pictures that are there."""
+    language, corpus = settings.data.languages[1], trained.corpus
+    system = System(
+        settings.system, trained.model.eval(), corpus.tokenizer, settings.search, language
+    )
+    tests = {}
+    for name, data in with_photo_subsets(corpus.tests).items():
+        scenes = corpus.scenes.get(name)
+        judge = None if scenes is None else world_judge(scenes, language)
+        tests[name] = Used(system, data, judge)
+
+    def read(pairs: Sequence[Pair]) -> TranslationData:
+        data = encode(pairs, corpus.tokenizer)
+        return data.with_sources(trained.data.wordpiece.encode_all, ())
+
+    return Subject(tests, settings.data.languages, read, natural_source=settings.data.raw_source)
+
+
+def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    tests = illustrated(subject(trained, settings).tests, asked)
+    return ask_incongruent((_shown(asked, *each) for each in tests.items()), asked)
+
+
+def _shown(asked: Asked, name: str, used: Used) -> Shown:
+    data = used.data
+    others = {
+        "swapped": [used.on(each) for each in swaps(data, asked.seeds)],
+        "none": [used.on(withheld(data))],
+    }
+    if data.regions is not None:
+        names = [data.picture_names[row] for row in data.picture_of]
+        blank = replace(data, regions=blank_regions(data.regions, names), tags=None)
+        others |= {"blank": [used.on(blank)], "tags only": [used.on(tags_only(data))]}
+    return Shown(name, used, others)
+
+
+def _lambda(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """Mean lambda of tag words, other content words and function words, per illustrated split."""
+    weigh = settings.modality.weigh(trained.gate)
+    translations = lexicon(trained.corpus.train.pairs)
+    findings = []
+    splits = {"validation": trained.corpus.validation, **trained.corpus.tests}
+    for name, data in chosen(splits, asked.split).items():
+        seen = data.only_with_pictures()
+        if not len(seen):
+            continue
+        scores = gate_scores(
+            trained.model, weigh, seen, translations, trained.corpus.tokenizer,
+            settings.data.languages[1],
+        )  # fmt: skip
+        rows = {
+            score.name.removeprefix("lambda, "): (Score("lambda", score.value, score.signature),)
+            for score in scores
+        }
+        findings.append(Finding(f"{name}: lambda by class of target word", rows))
+    if not findings:
+        raise InputError("lambda: no example has a picture")
+    return Answer(tuple(findings))
+
+
+@torch.no_grad()
+def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """How much words attend to regions in the encoder, and to which."""
+    source = trained.model.source
+    assert isinstance(source, VLSource)
+    findings, figures = [], []
+    for name, used in illustrated(subject(trained, settings).tests, asked).items():
+        data = used.data
+        device = trained.model.embedding.table.device
+        batch = data.batch(np.arange(min(len(data), _MEASURED))).to(device)
+        trace = source.encoder(batch)
+        weights, spans = encoder_weights(source.encoder, trace), trace.spans
+        words, regions = torch.zeros_like(trace.mask), torch.zeros_like(trace.mask)
+        words[:, spans.text] = trace.mask[:, spans.text]
+        regions[:, spans.regions] = trace.mask[:, spans.regions]
+        findings.append(
+            by_head(
+                f"{name}: attention of words to regions",
+                100 * mass(weights, words, regions),
+                "percent of the attention of a source word",
+            )
+        )
+        for row in range(min(asked.examples, len(batch))):
+            count = int(regions[row].sum())
+            pieces = trained.data.wordpiece.pieces(data.pairs[row].source)
+            grid = weights[:, row, :, spans.text, spans.regions]
+            names = [str(number) for number in range(1, count + 1)]
+            figures += heat_maps(
+                f"{name}, {data.pairs[row].id}", grid, ("word", pieces), ("region", names)
+            )
+    return Answer(tuple(findings), tuple(figures))
+
+
+__all__ = ["fitting", "subject"]

@@ -22,7 +22,8 @@ def heat_map(figure: HeatMap) -> str:
         f'<svg class="plot" role="img" viewBox="0 0 {max(width, 320):g} {height:g}">',
         f"<title>{escape(figure.title)}</title>",
         f"<desc>{escape(strongest(figure))}</desc>",
-        f'<text x="4" y="18" style="fill:currentColor;font-size:13px">{escape(figure.title)}</text>',
+        '<text x="4" y="18" style="fill:currentColor;font-size:13px">'
+        f"{escape(figure.title)}</text>",
     ]
     for column, name in enumerate(figure.columns):
         x = left + _CELL * (column + 0.7)

@@ -28,7 +28,8 @@ def scatter(figure: Scatter) -> str:
         f'<svg class="plot" role="img" viewBox="0 0 {_SIDE:g} {height:g}">',
         f"<title>{escape(figure.title)}</title>",
         f"<desc>{escape(described(figure))}</desc>",
-        f'<text x="4" y="18" style="fill:currentColor;font-size:13px">{escape(figure.title)}</text>',
+        '<text x="4" y="18" style="fill:currentColor;font-size:13px">'
+        f"{escape(figure.title)}</text>",
     ]
     if figure.points:
         xs, ys = [point.x for point in figure.points], [point.y for point in figure.points]

@@ -1,0 +1,82 @@
+"""Does a generated feature find the photo of its own sentence among all photos?
+
+A generator that draws what its sentence describes finds the photo far above chance. Beside it stand
+a generator that was never trained and the trained one's features dealt out to other sentences: both
+are at chance, whose limits are those of the binomial distribution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from phosphene.evaluate.probes.finding import Finding
+from phosphene.evaluate.probes.incongruent import mean_scores
+from phosphene.evaluate.retrieval import Recall, retrieve
+from phosphene.evaluate.score import Score
+
+KS: Final = (1, 5, 10, 15)
+Maps = Float[Tensor, "example channel height width"]
+
+
+def retrieval(title: str, real: Maps, generated: Mapping[str, Sequence[Maps]]) -> Finding:
+    """R@1, 5, 10 and 15 in percent of each kind of feature, and what guessing finds.
+
+    Args:
+        title: of the finding.
+        real: features of the photos, each once.
+        generated: kind to versions of it; row ``i`` belongs to photo ``i``.
+    """
+    rows = {
+        name: tuple(mean_scores([[_score(found) for found in retrieve(maps, real, KS)]
+                                 for maps in versions]))
+        for name, versions in generated.items()
+    }  # fmt: skip
+    rows["chance"] = tuple(
+        Score(f"R@{k}", 100 * k / len(real), f"{k} of {len(real)} photos") for k in KS
+    )
+    rows["chance, upper limit"] = tuple(
+        Score(
+            f"R@{k}",
+            100 * upper_limit(len(real), k / len(real)) / len(real),
+            f"guessing finds more with probability below 0.025 (binomial, {len(real)} photos)",
+        )
+        for k in KS
+    )
+    return Finding(title, rows, "percent; above the upper limit is better than guessing")
+
+
+def upper_limit(trials: int, probability: float, tail: float = 0.025) -> int:
+    """The least number of hits that guessing exceeds with a probability of at most ``tail``.
+
+    >>> upper_limit(100, 0.01)
+    3
+    """
+    if probability >= 1:
+        return trials
+    above = 1.0
+    for hits in range(trials + 1):
+        above -= math.exp(
+            math.lgamma(trials + 1)
+            - math.lgamma(hits + 1)
+            - math.lgamma(trials - hits + 1)
+            + hits * math.log(probability)
+            + (trials - hits) * math.log1p(-probability)
+        )
+        if above <= tail:
+            return hits
+    return trials
+
+
+def _score(found: Recall) -> Score:
+    signature = (
+        f"{found.hits} of {found.candidates}, p {found.p_value:.2g}, cosine of centred means"
+    )
+    return Score(f"R@{found.k}", 100 * found.rate, signature)
+
+
+__all__ = ["KS", "retrieval", "upper_limit"]

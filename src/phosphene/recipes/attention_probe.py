@@ -1,0 +1,105 @@
+"""The probe ``attention``: heat maps by layer and head, and how much of it goes where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from phosphene.data.text import Tokenizer
+from phosphene.evaluate.probes.attention import (
+    decoder_weights,
+    fusion_weights,
+    grid_names,
+    head_scores,
+    mass,
+    sharpness,
+)
+from phosphene.evaluate.probes.finding import Finding
+from phosphene.models.translator import Translator, gold
+from phosphene.recipes.probe import Answer, Asked
+from phosphene.recipes.translation_probes import Used
+from phosphene.report.model import HeatMap
+
+_MEASURED: Final = 64
+"""At most so many examples are averaged over."""
+
+
+def ask_fusion_attention(
+    model: Translator, tests: Mapping[str, Used], tokenizer: Tokenizer, asked: Asked
+) -> Answer:
+    """Regions that ask words (Figure 4 of the IKD paper), and target words that ask both."""
+    findings, figures = [], []
+    for name, used in tests.items():
+        data = used.data
+        batch = data.batch(np.arange(min(len(data), _MEASURED))).to(model.embedding.table.device)
+        words = batch.source.mask
+        regions, read = fusion_weights(model, batch), decoder_weights(model, batch)
+        count, rows = regions.shape[3], read.shape[4]
+        everywhere = words.new_ones(len(batch), count)
+        behind = torch.cat([words.new_zeros(len(batch), rows - count), everywhere], dim=1)
+        findings += [
+            by_head(
+                f"{name}: how sharply regions attend to words",
+                sharpness(regions, everywhere, words),
+                "0: to all words alike, 1: to a single word",
+            ),
+            by_head(
+                f"{name}: attention of target words to regions",
+                100 * mass(read, gold(batch.target)[1], behind),
+                "percent of the attention of a target word",
+            ),
+        ]
+        for row in range(min(asked.examples, len(batch))):
+            pieces = tokenizer.pieces(data.pairs[row].source)
+            figures += heat_maps(
+                f"{name}, {data.pairs[row].id}",
+                regions[:, row],
+                ("region", list(grid_names(count))),
+                ("word", [*pieces, "EOS"]),
+            )
+    return Answer(tuple(findings), tuple(figures))
+
+
+def by_head(title: str, values: Tensor, unit: str) -> Finding:
+    """A row for every layer, a column for every head."""
+    scores = head_scores(title, values.double().cpu(), unit)
+    return Finding(
+        title, {f"layer {number}": row for number, row in enumerate(scores, start=1)}, unit
+    )
+
+
+def heat_maps(
+    title: str,
+    weights: Tensor,
+    rows: tuple[str, Sequence[str]],
+    columns: tuple[str, Sequence[str]],
+) -> list[HeatMap]:
+    """A map for every layer and head of one example.
+
+    Args:
+        title: which example.
+        weights: ``[layer, head, query, memory]``.
+        rows: what asks, and its names.
+        columns: what answers, and its names; the rest of ``memory`` is padding.
+    """
+    found = []
+    for layer, heads in enumerate(weights[:, :, : len(rows[1]), : len(columns[1])], start=1):
+        for head, grid in enumerate(heads.cpu().tolist(), start=1):
+            found.append(
+                HeatMap(
+                    f"{title}: layer {layer}, head {head}",
+                    rows[0],
+                    columns[0],
+                    tuple(rows[1]),
+                    tuple(columns[1]),
+                    tuple(map(tuple, grid)),
+                )
+            )
+    return found
+
+
+__all__ = ["ask_fusion_attention", "by_head", "heat_maps"]

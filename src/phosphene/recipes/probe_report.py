@@ -1,0 +1,52 @@
+"""From the command ``probe`` to files, and to the run's report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from phosphene.recipes.probe import Asked
+from phosphene.recipes.probing import Probed, open_run_again, write_probed
+from phosphene.report.model import Report
+from phosphene.report.page import write_page
+
+
+def ask_run(
+    folder: Path,
+    names: Sequence[str],
+    *,
+    seeds: int,
+    split: str | None,
+    lists: Path | None,
+    images: Path | None,
+    out: Path | None,
+    quiet: bool,
+) -> list[Probed]:
+    """Ask several probes of one run; each leaves ``NAME.json`` and a page, ``NAME.html``.
+
+    Raises:
+        InputError: the folder is no finished run, or a probe does not fit it: then none is asked.
+    """
+    opened = open_run_again(folder, quiet=quiet)
+    for name in names:
+        opened.check(name)
+    found = []
+    for name in names:
+        probed = opened.ask(name, Asked(opened.log, seeds, split, lists, images))
+        place = write_probed(probed, folder / "probes" if out is None else out)
+        write_page(probe_page(probed), place.with_suffix(".html"))
+        found.append(probed)
+    return found
+
+
+def probe_page(probed: Probed) -> Report:
+    """A page of one probe."""
+    return Report(
+        title=f"{probed.recipe}, {probed.system}: {probed.probe}",
+        signature=probed.signature,
+        tables=probed.tables,
+        plots=probed.plots,
+    )
+
+
+__all__ = ["ask_run", "probe_page"]

@@ -1,0 +1,84 @@
+"""``phosphene probe``: every probe on a tiny run of every recipe, from run folder to file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from test_crosslingual_runs import TINY as QUESTIONS
+from test_inversion_runs import TINY as INVERSION
+from test_prefix_runs import TINY as PREFIX
+from test_vlp_runs import TINY as VISION
+from tiny_modality import TINY as MODALITY
+
+from phosphene.recipes.launch import train_run
+from phosphene.recipes.probe import Asked
+from phosphene.recipes.probing import open_run_again, read_probed, write_probed
+
+RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "image_free": ("inversion_mmt", INVERSION, "image_free"),
+    "image_given": ("inversion_mmt", INVERSION, "image_given"),
+    "vlp": ("vlp_mmt", VISION, "vlp_two_stage"),
+    "prefix": ("clip_prefix", PREFIX, "clip_prefix"),
+    "questions": ("crosslingual_vqa", QUESTIONS, "kd"),
+    "modality": ("modality_kd", MODALITY, "msd_meta"),
+}
+FITTING = {
+    "image_free": {
+        "attention", "clusters", "contrastive", "degrade", "incongruent", "lexical", "retrieval",
+    },
+    "image_given": {"attention", "contrastive", "degrade", "incongruent", "lexical"},
+    "vlp": {"attention", "contrastive", "degrade", "incongruent", "lambda", "lexical"},
+    "prefix": {
+        "alignment", "clusters", "contrastive", "degrade", "incongruent", "lexical", "retrieval",
+    },
+    "questions": {"attention", "incongruent", "tokens"},
+    "modality": {"consistency", "density", "divergence", "incongruent", "views", "weights"},
+}  # fmt: skip
+
+
+def larger(tiny: dict[str, Any]) -> dict[str, Any]:
+    """Enough test examples for clusters."""
+    if "test_scenes" not in tiny["data"] or "parallel_scenes" in tiny["data"]:
+        return tiny
+    return {**tiny, "data": {**tiny["data"], "test_scenes": 16}}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of each recipe."""
+    root = tmp_path_factory.mktemp("probed")
+    for name, (recipe, tiny, system) in RUNS.items():
+        config = root / f"{name}.toml"
+        config.write_text(tomli_w.dumps(larger(tiny)), encoding="utf-8")
+        train_run(recipe, str(config), [f"system={system}"], root / name, quiet=True)
+    return root
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_probe_that_fits_answers(
+    runs: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_run_again(runs / name)
+    assert set(opened.fitting) == FITTING[name]
+    commute = tmp_path / "commute" / "en-de"
+    commute.mkdir(parents=True)
+    for file, lines in (
+        ("src.en", ["a bat .", "a bat ."]),
+        ("correct.de", ["eine fledermaus .", "ein schläger ."]),
+        ("incorrect.de", ["ein schläger .", "eine fledermaus ."]),
+        ("img.order", ["1.jpg", "2.jpg"]),
+    ):
+        (commute / file).write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setenv("PHOSPHENE_DATA", str(tmp_path))
+    for probe in sorted(opened.fitting.keys() - {"lexical"}):
+        probed = opened.ask(probe, Asked(opened.log, seeds=2))
+        assert probed.tables and all(table.rows for table in probed.tables)
+        path = write_probed(probed, tmp_path / "probes")
+        assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(probed.record))
+    found = read_probed(tmp_path)
+    assert {probed.probe for probed in found} == FITTING[name] - {"lexical"}
+    assert [probed.record for probed in found]
