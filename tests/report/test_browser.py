@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def test_the_page_renders(tmp_path: Path, width: int, flags: tuple[str, ...], pa
     # Headings, labels, landmarks, links, contrast: what a checker of accessibility looks for.
     levels = found["levels"]
     assert levels.count(1) == 1 and levels[0] == 1
-    assert all(later - earlier <= 1 for earlier, later in zip(levels, levels[1:], strict=False))
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
     assert (found["language"], found["landmarks"], found["first"]) == ("en", 1, "skip")
     assert found["title"]
     for problem in ("twice", "nowhere", "silent", "pale"):

@@ -1,4 +1,4 @@
-"""What is read off finished runs, compared with the baseline, and set beside the paper's figures."""
+"""What finished runs left, compared with the baseline, and set beside the paper's figures."""
 
 from __future__ import annotations
 
