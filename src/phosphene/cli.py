@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -322,6 +323,7 @@ def reproduce(
     from phosphene.reproduce.reproduce import reproduce as run_table
 
     _use_data(data_root)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the processes it started, too
     request = make_request(table, size, seeds, config, meteor=meteor)
     root = folder if folder is not None else Path("runs") / f"reproduce-{size}"
     if dry_run:

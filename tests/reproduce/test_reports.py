@@ -40,7 +40,7 @@ def test_the_tables_of_a_folder_on_one_page(tmp_path: Path) -> None:
     said = write_report([made.root], tmp_path / "out" / "all.html")
     assert said.endswith("all.html, all.md, all.csv")
     page = (tmp_path / "out" / "all.html").read_text()
-    assert "Somebody (2020), Table 9" in page and "<h2>Learning curves</h2>" in page
+    assert "Somebody (2020), Table 9" in page and "<h2>Curves and pictures</h2>" in page
     assert "| free |" in (tmp_path / "out" / "all.md").read_text()
     assert "# Against text, run again here" in (tmp_path / "out" / "all.csv").read_text()
 

@@ -36,7 +36,8 @@ class Request:
     @property
     def folder_name(self) -> str:
         """Where its results go, under ``tables/``."""
-        return f"{Path(self.table).with_suffix('').as_posix().replace('/', '-').lstrip('-')}"
+        own = self.table.endswith(".toml")
+        return Path(self.table).stem if own else self.table.replace("/", "-")
 
     def write(self, folder: Path) -> None:
         """Keep it, so that a report can be made again."""
@@ -51,6 +52,10 @@ def make_request(
     Raises:
         InputError: there is no such size.
     """
+    if table.endswith(".toml"):
+        table = str(Path(table).resolve())
+    if config.endswith(".toml"):
+        config = str(Path(config).resolve())
     for known in SIZES:
         if size == known:
             return Request(table, known, seeds, config, meteor)

@@ -48,6 +48,8 @@ def write_report(folders: Sequence[Path], out: Path, baseline: Path | None = Non
     tables = [each for folder in folders for each in _table_folders(folder)]
     runs = [folder for folder in folders if not _table_folders(folder)]
     reports = [table_report(lay_out(read_request(each), each.parents[1])) for each in tables]
+    if baseline is not None and not runs:
+        raise InputError(f"{baseline}: expected runs to compare with it, found tables alone")
     if runs:
         reports.append(runs_report(runs, baseline))
     write_page(reports, out)

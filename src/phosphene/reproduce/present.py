@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from phosphene.core.config import read_settings
-from phosphene.core.runlog import commit
+from phosphene.core.runlog import RunLog, commit
 from phosphene.evaluate.repeated import Difference
 from phosphene.recipes import config_path, load_recipe
 from phosphene.recipes.launch import flatten
@@ -38,7 +38,9 @@ def result_table(found: Measurements, compared: Sequence[Compared]) -> Table:
             header.append(f"paper: {_joined(block.label, column.label)}")
             columns.append(printed)
     rows = tuple(zip(*columns, strict=True))
-    return Table(f"{table.source}: {table.title}", tuple(header), rows, _note(grid, marked))
+    return Table(
+        f"{table.source}: {table.title}", tuple(header), rows, _note(grid, marked=bool(marked))
+    )
 
 
 def significance_table(found: Measurements, compared: Sequence[Compared]) -> Table:
@@ -129,7 +131,7 @@ def _printed(source: str, rows: Sequence[Row], number: int) -> list[Cell]:
     return cells
 
 
-def _note(grid: Grid, marked: object) -> str:
+def _note(grid: Grid, *, marked: bool) -> str:
     seeds = grid.request.seeds
     parts = [f"Means over {seeds} seeds ± standard deviation." if seeds > 1 else "One seed."]
     if marked:
@@ -227,9 +229,18 @@ def _configuration(grid: Grid) -> tuple[tuple[str, str], ...]:
 
 
 def _costs(found: Measurements) -> Table:
-    """Of every run, and of the stages that they shared."""
-    runs = {run.name: run.folder for run in found.grid.runs if run.is_finished}
-    return cost_table(runs)
+    """Of every run, then of the stages that runs of this folder share."""
+    own = cost_table({run.name: run.folder for run in found.grid.runs if run.is_finished})
+    shared: list[tuple[Cell, ...]] = []
+    for folder in sorted((found.grid.root / "shared").glob("*")):
+        for event in RunLog(folder / "log.jsonl").events():
+            if event["kind"] == "finished":
+                updates, seconds = event.get("at", event["update"]), event["seconds"]
+                numbers = (Number(value, folder.name, 0) for value in (updates, seconds))
+                no_peak = Missing("counted with the run that trained it")
+                row = (f"shared: {folder.name}", event["stage"], *numbers, no_peak)
+                shared.append((*row, event["selection"]))
+    return Table(own.title, own.header, (*own.rows, *shared))
 
 
 _QUOTED = NotMeasured("quoted by the paper, not run")
