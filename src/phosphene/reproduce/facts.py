@@ -22,7 +22,7 @@ def fact_report(grid: Grid) -> Report:
     table = grid.table
     return Report(
         title=f"{table.source}: {table.title}",
-        signature=f"{grid.request.table}|size:{grid.request.size}|commit:{commit()}",
+        signature=f"{grid.request.folder_name}|size:{grid.request.size}|commit:{commit()}",
         summary=table.note,
         tables=(fact_table(grid),),
     )

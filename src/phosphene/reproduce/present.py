@@ -79,7 +79,7 @@ def grid_report(found: Measurements) -> Report:
     tables += _probe_tables(found)
     return Report(
         title=f"{grid.table.source}: {grid.table.title}",
-        signature=f"{grid.request.table}|size:{grid.request.size}|seeds:{grid.request.seeds}|"
+        signature=f"{grid.request.folder_name}|size:{grid.request.size}|seeds:{grid.request.seeds}|"
         f"commit:{commit()}",
         summary=_summary(grid),
         tables=tuple(tables),
