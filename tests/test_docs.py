@@ -3,7 +3,8 @@
 A fenced block is checked by its language. ``python`` compiles; after ``<!-- test: run -->`` it is
 executed, all such blocks of a page one after the other in one namespace, with their doctests.
 ``toml`` and ``json`` parse; after ``<!-- test: settings -->`` a ``toml`` block must be valid
-settings: the page's own ``Settings`` if its examples define them, else those of ``inversion_mmt``.
+settings: the page's own ``Settings`` if its examples define them, else those of ``inversion_mmt``;
+after ``<!-- test: table -->`` it must be a table.
 In ``sh`` blocks, and in blocks of no language, every ``phosphene`` command is parsed, and so are
 the settings that it changes.
 """
@@ -30,6 +31,7 @@ from phosphene.core.config import parse_settings, read_settings
 from phosphene.data.corpus import CorpusConfig
 from phosphene.recipes import RECIPES, config_path, load_recipe
 from phosphene.recipes.inversion_mmt_settings import Settings
+from phosphene.reproduce.tables import PaperTable
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "phosphene"
@@ -165,6 +167,8 @@ def test_toml_parses_and_settings_are_valid(block: Block) -> None:
     values = tomllib.loads(block.text)
     if block.marker == "settings" and block.page not in RUNNABLE:
         parse_settings(Settings, values, str(block))
+    if block.marker == "table":
+        parse_settings(PaperTable, values, str(block))
     if "data" in values:
         parse_settings(CorpusConfig, values["data"], str(block))
 

@@ -177,3 +177,8 @@ def test_a_value_out_of_bounds_is_named_before_anything_is_written(
     message = refused("train", "inversion_mmt", "--set", change, "--run", str(tmp_path / "run"))
     assert f"key '{key}'" in message
     assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_table_lists_the_tables() -> None:
+    message = refused("reproduce", "ikd/table-9")
+    assert "ikd/table-9" in message and "ikd/table-2" in message and "msd/figure-8" in message

@@ -110,7 +110,7 @@ def test_well_formed_and_complete() -> None:
     assert outline.text("h1") == ["Image-free translation"]
     assert outline.text("h2") == [
         "Results",
-        "Learning curves",
+        "Curves and pictures",
         "Examples",
         "Configuration",
         "Cost",

@@ -145,7 +145,7 @@ def paired_bootstrap(
         _interval(system_scores),
         _interval(baseline_scores),
         _interval(deltas),
-        _sampled_p(np.abs(deltas - observed), abs(observed)),
+        bootstrap_p(deltas, observed),
     )
 
 
@@ -257,6 +257,11 @@ def bootstrap_mean(
     return _interval(np.concatenate(means))
 
 
+def bootstrap_p(resampled: Float[np.ndarray, " resample"], observed: float) -> float:
+    """Share of resampled differences at least as far from ``observed`` as that is from zero."""
+    return _sampled_p(np.abs(resampled - observed), abs(observed))
+
+
 def _score(statistics: Int[np.ndarray, "sentence statistic"]) -> float:
     return float(corpus_bleu(statistics.sum(axis=0, keepdims=True).astype(np.float64))[0])
 
@@ -316,6 +321,7 @@ __all__ = [
     "Permutation",
     "bleu_statistics",
     "bootstrap_mean",
+    "bootstrap_p",
     "compare",
     "corpus_bleu",
     "paired_bootstrap",

@@ -136,6 +136,22 @@ def compare_corpora(
     ]
 
 
+def corpus_statistics(
+    name: str, hypotheses: Sequence[str], references: Sequence[str], language: str
+) -> Int[np.ndarray, "sentence statistic"] | None:
+    """Of every sentence what BLEU in the convention called ``name`` is summed from.
+
+    ``None`` where no convention has that name. Of two with one name it is the one that needs no
+    other text than these.
+    """
+    for tokenised in (True, False):
+        corpus = _corpus(hypotheses, references, language, None, tokenised)
+        for convention in corpus.conventions():
+            if convention.name == name:
+                return corpus.statistics(convention)
+    return None
+
+
 def score_files(
     hypothesis: Path,
     reference: Path,
@@ -320,6 +336,7 @@ __all__ = [
     "Unavailable",
     "as_record",
     "compare_corpora",
+    "corpus_statistics",
     "score_corpus",
     "score_files",
 ]

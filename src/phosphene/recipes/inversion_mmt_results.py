@@ -10,7 +10,7 @@ from phosphene.core.runlog import RunLog, sign
 from phosphene.core.runtime import seed_update
 from phosphene.data.corpus import Corpus
 from phosphene.evaluate.features import feature_scores
-from phosphene.evaluate.system import Results, SplitResult, System, score_split, with_photo_subsets
+from phosphene.evaluate.system import Results, System, score_split, with_photo_subsets
 from phosphene.evaluate.world import world_judge
 from phosphene.models.folder import Vision, save_translator
 from phosphene.models.translator import Translator, TranslatorConfig, build_generator
@@ -31,7 +31,7 @@ class Trained:
 
 
 def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
-    """Score every test split; a system that needs pictures only where they are."""
+    """Score every test split and validation; a system that needs pictures only where they are."""
     system = System(
         name=settings.system,
         model=trained.model,
@@ -41,7 +41,8 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
         needs_pictures=settings.system in NEEDS_PICTURES,
     )
     splits = []
-    for name, data in with_photo_subsets(trained.corpus.tests).items():
+    parts = {**with_photo_subsets(trained.corpus.tests), "validation": trained.corpus.validation}
+    for name, data in parts.items():
         scenes = trained.corpus.scenes.get(name)
         judge = None if scenes is None else world_judge(scenes, settings.data.languages[1])
         result = score_split(system, name, data, log, judge)
@@ -51,12 +52,6 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
             )
             result = replace(result, scores=(*result.scores, *seen))
         splits.append(result)
-    if settings.distils and trained.teacher is not None:
-        held_out = trained.corpus.validation
-        scores = feature_scores(
-            trained.model, trained.config, trained.teacher, held_out, trained.corpus.train
-        )
-        splits.append(SplitResult("validation", len(held_out), tuple(scores)))
     signature = sign(
         trained.corpus.digest(),
         settings_hash(settings),

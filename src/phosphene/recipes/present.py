@@ -72,14 +72,17 @@ def comparison_tables(
         baseline: those of another, on the same sentences.
         names: how to call the two.
         seed: of the resampling.
+
+    Raises:
+        InputError: the two were trained on other data, or scored on other sentences.
     """
     name, baseline_name = names
+    check_comparable(system, baseline)
     tables = []
     for split in system.splits:
         other = next((one for one in baseline.splits if one.split == split.split), None)
         if other is None or not split.lines or not other.lines:
             continue
-        _check_same_sentences(split, other)
         if split.kind == "answers":
             title = f"{split.split}: {name} against {baseline_name}"
             tables.append(_correctness_table(title, split, other, seed))
@@ -244,6 +247,24 @@ def _correctness_table(title: str, split: SplitResult, other: SplitResult, seed:
         Number(test.p_value, test.signature, 4),
     )
     return Table(title, ("value", "difference", "95 %", "p (permutation)"), (row,))
+
+
+def check_comparable(system: Results, baseline: Results) -> None:
+    """Refuse a baseline that learned from other data, or was scored on other sentences.
+
+    Raises:
+        InputError: it was.
+    """
+    ours, theirs = system.signature, baseline.signature
+    if ours.data != theirs.data:
+        raise InputError(
+            f"baseline {baseline.system}: trained on other data ({theirs.data}) than "
+            f"{system.system} ({ours.data}), expected the same"
+        )
+    others = {split.split: split for split in baseline.splits if split.lines}
+    for split in system.splits:
+        if split.lines and split.split in others:
+            _check_same_sentences(split, others[split.split])
 
 
 def _check_same_sentences(split: SplitResult, other: SplitResult) -> None:

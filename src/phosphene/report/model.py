@@ -17,6 +17,10 @@ class Number:
     value: Real
     signature: str
     digits: int = 2
+    deviation: float | None = None
+    """Standard deviation, where the number is a mean over seeds."""
+    mark: str = ""
+    """Of significance; the table's note says what it means."""
 
     def __post_init__(self) -> None:
         if not self.signature.strip():
@@ -25,7 +29,10 @@ class Number:
             raise ValueError(f"{self.value} is not a number; expected a Missing cell with a reason")
 
     def __str__(self) -> str:
-        return f"{self.value:.{self.digits}f}"
+        shown = f"{self.value:.{self.digits}f}"
+        if self.deviation is not None:
+            shown += f" ± {self.deviation:.{self.digits}f}"
+        return f"{shown} {self.mark}" if self.mark else shown
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,13 @@ class Table:
             any(isinstance(row[column], Number) for row in self.rows)
             for column in range(len(self.header))
         )
+
+    def deviating(self) -> tuple[bool, ...]:
+        """Which columns hold means over seeds with their standard deviations."""
+        return tuple(
+            any(isinstance(cell, Number) and cell.deviation is not None for cell in column)
+            for column in zip(*(row for row in self.rows), strict=True)
+        ) or (False,) * len(self.header)
 
 
 def note_of(cell: Cell) -> str | None:

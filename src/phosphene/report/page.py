@@ -141,7 +141,7 @@ def _article(report: Report, identifier: str, level: int) -> str:
             *([f"<p>{escape(report.summary)}</p>"] if report.summary else []),
             f'<p class="signature">Signature: <code>{escape(report.signature)}</code></p>',
             *_section("Results", results, level + 1),
-            *_section("Learning curves", plots, level + 1),
+            *_section("Curves and pictures", plots, level + 1),
             *_section("Examples", _examples(report.examples), level + 1),
             *_section("Configuration", settings, level + 1),
             *_section("Cost", costs, level + 1),

@@ -37,8 +37,11 @@ th, td {
   text-align: left; padding: .35rem .75rem .35rem 0; border-bottom: 1px solid var(--rule);
   vertical-align: top; font-weight: 400;
 }
-thead th { font-weight: 600; border-bottom-width: 2px; }
-.number { text-align: right; white-space: nowrap; }
+thead th { font-weight: 600; border-bottom-width: 2px; vertical-align: bottom; max-width: 10rem; }
+.number { text-align: right; }
+td.number { white-space: nowrap; }
+tbody th, thead th:first-child { position: sticky; left: 0; background: var(--paper); }
+tbody th { max-width: 40vw; }
 sup a { text-decoration: none; padding: 0 .15rem; }
 figure { margin: 1.5rem 0; }
 .plot { width: 100%; height: auto; font-family: inherit; }

@@ -147,21 +147,33 @@ def to_markdown(table: Table) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Comma-separated values, full precision; beside a column of numbers stands its signatures."""
+    """Comma-separated values, full precision.
+
+    Beside a column of numbers stand their standard deviations, where it has any, and signatures.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    numeric = table.numeric()
+    columns = list(zip(table.numeric(), table.deviating(), strict=True))
     header: list[str] = []
-    for heading, is_numeric in zip(table.header, numeric, strict=True):
-        header += [heading, f"{heading} signature"] if is_numeric else [heading]
+    for heading, (is_numeric, deviates) in zip(table.header, columns, strict=True):
+        header.append(heading)
+        header += [f"{heading} sd"] if deviates else []
+        header += [f"{heading} signature"] if is_numeric else []
     writer.writerow(header)
     for row in table.rows:
         cells: list[str] = []
-        for cell, is_numeric in zip(row, numeric, strict=True):
-            text = repr(cell.value) if isinstance(cell, Number) else _plain(cell)
-            cells += [text, note_of(cell) or ""] if is_numeric else [text]
+        for cell, (is_numeric, deviates) in zip(row, columns, strict=True):
+            cells.append(repr(cell.value) if isinstance(cell, Number) else _plain(cell))
+            cells += [_deviation(cell)] if deviates else []
+            cells += [note_of(cell) or ""] if is_numeric else []
         writer.writerow(cells)
     return stream.getvalue()
+
+
+def _deviation(cell: Cell) -> str:
+    if not isinstance(cell, Number) or cell.deviation is None:
+        return ""
+    return repr(cell.deviation)
 
 
 def _span(bounds: Bounds) -> str:

@@ -1,0 +1,210 @@
+"""A table as a grid of runs: a run for every row, block and seed, each once.
+
+All runs of a grid, and of all grids of one folder, lie side by side. A run's folder is named after
+its settings, so two tables that need the same run share it, and runs share the stages that their
+recipes share (``shared/``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from phosphene.core.config import read_settings, settings_hash
+from phosphene.core.errors import InputError
+from phosphene.core.files import write_atomically
+from phosphene.recipes import config_path, load_recipe
+from phosphene.reproduce.execute import Job
+from phosphene.reproduce.tables import SIZES, Block, PaperTable, Row, Size, read_table
+
+REQUEST = "request.json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for."""
+
+    table: str
+    size: Size = "toy"
+    seeds: int = 1
+    config: str = ""
+    """A TOML file in place of the size's configuration."""
+    meteor: bool = False
+
+    @property
+    def folder_name(self) -> str:
+        """Where its results go, under ``tables/``."""
+        own = self.table.endswith(".toml")
+        return Path(self.table).stem if own else self.table.replace("/", "-")
+
+    def write(self, folder: Path) -> None:
+        """Keep it, so that a report can be made again."""
+        write_atomically(folder / REQUEST, json.dumps(vars(self), indent=1).encode())
+
+
+def make_request(
+    table: str, size: str, seeds: int, config: str = "", *, meteor: bool = False
+) -> Request:
+    """What a user asks for, checked.
+
+    Raises:
+        InputError: there is no such size.
+    """
+    if table.endswith(".toml"):
+        table = str(Path(table).resolve())
+    if config.endswith(".toml"):
+        config = str(Path(config).resolve())
+    for known in SIZES:
+        if size == known:
+            return Request(table, known, seeds, config, meteor)
+    raise InputError(f"--size {size}: expected one of {', '.join(SIZES)}")
+
+
+def read_request(folder: Path) -> Request:
+    """What a table's folder was made for.
+
+    Raises:
+        InputError: it is no such folder.
+    """
+    path = folder / REQUEST
+    try:
+        return make_request(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise InputError(f"{folder}: no {REQUEST}; expected the folder of a table") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: damaged, expected what a table was made for") from error
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run of a grid."""
+
+    root: Path
+    name: str
+    recipe: str
+    config: str
+    changes: tuple[str, ...]
+    """All of them, that of the seed too."""
+    seed: int
+
+    @property
+    def folder(self) -> Path:
+        """Its run folder."""
+        return self.root / self.name
+
+    @property
+    def training(self) -> Job:
+        """What trains and scores it, or goes on with it."""
+        changes = [word for change in self.changes for word in ("--set", change)]
+        words = ["train", self.recipe, "--config", self.config, *changes]
+        words += ["--run", str(self.folder), "--quiet"]
+        return Job(self.name, tuple(words), self.folder / "results.json", self.root / "logs")
+
+    def probing(self, probe: str) -> Job:
+        """What asks one probe of it, when it is finished."""
+        words = ("probe", str(self.folder), probe, "--quiet")
+        product = self.folder / "probes" / f"{probe}.json"
+        return Job(f"{self.name}-{probe}", words, product, self.root / "logs")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has been trained and scored."""
+        return self.training.is_finished
+
+    @property
+    def state(self) -> str:
+        """For a plan."""
+        if self.is_finished:
+            return "finished"
+        if self.training.failure:
+            return f"failed: {self.training.failure}"
+        return "begun" if self.folder.exists() else "to do"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table, and the runs behind its cells."""
+
+    request: Request
+    table: PaperTable
+    root: Path
+    cells: Mapping[tuple[str, str], tuple[Run, ...]]
+    """Of row and block, a run for every seed; none where the cell is impossible."""
+    impossible: Mapping[tuple[str, str], str]
+    """Why."""
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run once, in the order of the table; all rows of a seed before the next seed."""
+        rows = [cell for cell in self.cells.values() if cell]
+        by_seed = [run for seed in zip(*rows, strict=True) for run in seed]
+        return tuple({run.name: run for run in by_seed}.values())
+
+    @property
+    def probings(self) -> tuple[Job, ...]:
+        """What is to be asked of runs: of all for columns, of the first seed for pictures."""
+        jobs = [
+            run.probing(probe)
+            for (_, block), runs in self.cells.items()
+            for run in runs
+            for probe in (
+                *self.table.column_probes(block),
+                *(self.table.probes if run.seed == runs[0].seed else ()),
+            )
+        ]
+        return tuple(dict.fromkeys(jobs))
+
+    @property
+    def folder(self) -> Path:
+        """Where the table goes."""
+        return self.root / "tables" / self.request.folder_name
+
+
+def lay_out(request: Request, root: Path) -> Grid:
+    """All runs of a table.
+
+    Raises:
+        InputError: there is no such table or configuration, or a row's settings do not fit.
+    """
+    table = read_table(request.table)
+    cells: dict[tuple[str, str], tuple[Run, ...]] = {}
+    impossible: dict[tuple[str, str], str] = {}
+    shown = {block.label for block, column in table.places if request.size in column.splits}
+    for row in table.run_rows:
+        for block in table.blocks:
+            place = (row.label, block.label)
+            if block.label not in shown:
+                continue
+            reasons = (each.impossible_at(request.size) for each in (table, block, row))
+            reason = next(filter(None, reasons), "")
+            cells[place] = ()
+            if reason:
+                impossible[place] = reason
+            elif table.kind == "runs":
+                cells[place] = tuple(
+                    _run(request, table, (row, block), seed, root)
+                    for seed in range(1, request.seeds + 1)
+                )
+    return Grid(request, table, root, cells, impossible)
+
+
+def changes_of(table: PaperTable, row: Row, block: Block, size: Size) -> tuple[str, ...]:
+    """What a cell changes in the configuration; the row has the last word."""
+    return tuple(change for each in (table, block, row) for change in each.changes_at(size))
+
+
+def _run(
+    request: Request, table: PaperTable, place: tuple[Row, Block], seed: int, root: Path
+) -> Run:
+    config = request.config or request.size
+    changes = (*changes_of(table, *place, request.size), f"seed={seed}")
+    kind = load_recipe(table.recipe).Settings
+    path = config_path(table.recipe, config)
+    whatever_seed = settings_hash(read_settings(kind, path, (*changes, "seed=0")))
+    name = f"{table.recipe}-{whatever_seed}-{seed}"
+    return Run(root, name, table.recipe, config, changes, seed)
+
+
+__all__ = ["Grid", "Request", "Run", "changes_of", "lay_out", "make_request", "read_request"]

@@ -1,0 +1,189 @@
+"""The cells of a table, read off finished runs: a value for every seed, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from phosphene.core.errors import InputError
+from phosphene.core.runlog import Signature
+from phosphene.evaluate.meteor import NAME as METEOR
+from phosphene.evaluate.meteor import MeteorUnavailable, meteor
+from phosphene.evaluate.results import read_results
+from phosphene.evaluate.score import Score, Unavailable
+from phosphene.evaluate.system import Results, SplitResult
+from phosphene.recipes.probing import Probed, read_probed
+from phosphene.reproduce.grid import Grid, Run
+from phosphene.reproduce.tables import Block, Column
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A cell's values."""
+
+    by_seed: Mapping[int, float]
+    signature: str
+    remark: str = ""
+    """Which seeds failed."""
+
+    @property
+    def mean(self) -> float:
+        """Over seeds."""
+        return float(np.mean(list(self.by_seed.values())))
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation over seeds (n - 1); none of one seed."""
+        values = list(self.by_seed.values())
+        return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """An empty cell and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that the runs of a grid have left."""
+
+    grid: Grid
+
+    @cached_property
+    def results(self) -> dict[str, Results]:
+        """Of every finished run, by its name."""
+        return {run.name: read_results(run.folder) for run in self.grid.runs if run.is_finished}
+
+    @cached_property
+    def probed(self) -> dict[str, tuple[Probed, ...]]:
+        """What was found by probing finished runs."""
+        return {name: read_probed(self.grid.root / name) for name in self.results}
+
+    def finished(self, row: str, block: str) -> dict[int, Results]:
+        """The results of a cell's runs by seed; seeds that failed are missing."""
+        runs = self.grid.cells[row, block]
+        return {run.seed: self.results[run.name] for run in runs if run.name in self.results}
+
+    @cached_property
+    def cells(self) -> dict[tuple[str, str, str], Measured | NotMeasured]:
+        """Every cell that is measured at this size, by row, block and column."""
+        return {
+            (row.label, block.label, column.label): self._cell(row.label, block, column)
+            for row in self.grid.table.run_rows
+            for block, column in self.grid.table.places
+            if self.grid.request.size in column.splits
+        }
+
+    def _cell(self, row: str, block: Block, column: Column) -> Measured | NotMeasured:
+        place = (row, block.label)
+        if place in self.grid.impossible:
+            return NotMeasured(f"impossible here: {self.grid.impossible[place]}")
+        scores: dict[int, list[Score]] = {}
+        absent: dict[int, str] = {}
+        for run in self.grid.cells[place]:
+            found = self._of_run(run, column)
+            if isinstance(found, str):
+                absent[run.seed] = found
+            else:
+                scores[run.seed] = found
+        if not scores:
+            return NotMeasured(_reasons(absent))
+        said = dict.fromkeys(score.signature for each in scores.values() for score in each)
+        origin = merged([self.results[run.name].signature for run in self._ran(place, scores)])
+        return Measured(
+            {
+                seed: float(np.mean([score.value for score in each]))
+                for seed, each in scores.items()
+            },
+            f"{'; '.join(said)}; {origin}",
+            _reasons(absent),
+        )
+
+    def _ran(self, place: tuple[str, str], scores: Mapping[int, Any]) -> list[Run]:
+        return [run for run in self.grid.cells[place] if run.seed in scores]
+
+    def _of_run(self, run: Run, column: Column) -> list[Score] | str:
+        """The column's score on each of its splits, or why the run has none."""
+        if run.name not in self.results:
+            return run.state if run.training.failure else f"not finished ({run.state})"
+        found = []
+        for name in column.splits[self.grid.request.size]:
+            score = self._score(run, name, column)
+            if isinstance(score, Unavailable):
+                return f"has no {score.name} on {name}: {score.reason}"
+            found.append(score)
+        return found
+
+    def _score(self, run: Run, name: str, column: Column) -> Score | Unavailable:
+        if column.probe:
+            return self._probed_score(run, name, column)
+        results = self.results[run.name]
+        try:
+            split = results.split(name)
+        except InputError:
+            return Unavailable(column.score, "not scored on this split")
+        if column.score == METEOR:
+            return _meteor(split, results.language, asked=self.grid.request.meteor)
+        for score in split.scores:
+            if score.name == column.score:
+                return score
+        missing = [score for score in split.scores if isinstance(score, Unavailable)]
+        reason = missing[0].reason if missing else f"no '{column.score}' for this system"
+        return Unavailable(column.score, reason)
+
+    def _probed_score(self, run: Run, split: str, column: Column) -> Score | Unavailable:
+        """A probe's score: in the finding whose title begins with the split's name."""
+        for probed in self.probed[run.name]:
+            for finding in probed.findings if probed.probe == column.probe else ():
+                if finding.title.partition(":")[0] == split and column.condition in finding.rows:
+                    for score in finding.rows[column.condition]:
+                        if score.name == column.score:
+                            return score
+        failure = run.probing(column.probe).failure
+        reason = f"failed: {failure}" if failure else "has not found it"
+        return Unavailable(column.score, f"probe '{column.probe}' {reason}")
+
+
+def merged(signatures: Sequence[Signature]) -> str:
+    """One signature of several runs: fields in which they differ list each value once."""
+    values = {
+        field.name: ",".join(
+            dict.fromkeys(str(signature.record()[field.name]) for signature in signatures)
+        )
+        for field in fields(Signature)
+    }
+    return (
+        f"phosphene:{values['version']}|commit:{values['commit']}|data:{values['data']}|"
+        f"config:{values['config']}|seeds:{values['seed']}|select:{values['selection']}"
+    )
+
+
+def _reasons(by_seed: Mapping[int, str]) -> str:
+    """Why seeds have no value; said once where it is the same for several."""
+    reasons: dict[str, list[str]] = {}
+    for seed, reason in by_seed.items():
+        reasons.setdefault(reason, []).append(str(seed))
+    return "; ".join(f"seed {', '.join(seeds)} {why}" for why, seeds in reasons.items())
+
+
+def _meteor(split: SplitResult, language: str, *, asked: bool) -> Score | Unavailable:
+    if not split.lines:
+        return next((each for each in split.scores if isinstance(each, Unavailable)), _NO_METEOR)
+    if not asked:
+        return _NO_METEOR
+    said = [line.hypothesis for line in split.lines]
+    try:
+        return meteor(said, [line.reference for line in split.lines], language)
+    except MeteorUnavailable as error:
+        return Unavailable(METEOR, str(error))
+
+
+_NO_METEOR = Unavailable(METEOR, "not asked for (--meteor)")
+
+__all__ = ["Measured", "Measurements", "NotMeasured", "merged"]

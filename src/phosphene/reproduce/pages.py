@@ -1,0 +1,142 @@
+"""``phosphene report``: one page about run folders and folders of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from phosphene.core.config import read_settings
+from phosphene.core.errors import InputError
+from phosphene.core.files import write_atomically
+from phosphene.evaluate.results import read_results
+from phosphene.evaluate.system import Results
+from phosphene.recipes import load_recipe
+from phosphene.recipes.launch import flatten
+from phosphene.recipes.present import (
+    comparison_tables,
+    cost_table,
+    learning_curves,
+    results_table,
+)
+from phosphene.recipes.probing import read_probed
+from phosphene.report.model import Figure, Report, Table
+from phosphene.report.page import write_page
+from phosphene.report.tables import to_csv, to_markdown
+from phosphene.reproduce.examples import examples_of
+from phosphene.reproduce.grid import REQUEST, lay_out, read_request
+from phosphene.reproduce.reproduce import table_report
+from phosphene.train.run import recipe_of
+
+_EXAMPLES = 3
+
+
+def write_report(folders: Sequence[Path], out: Path, baseline: Path | None = None) -> str:
+    """Write the page, and the same tables as Markdown and CSV beside it.
+
+    Args:
+        folders: finished runs, folders of tables, or folders of ``reproduce`` with all their
+            tables.
+        out: the page.
+        baseline: a run that the other runs are compared with; it is one of the runs then.
+
+    Returns:
+        what was written, in a line.
+
+    Raises:
+        InputError: a folder is neither, or the baseline does not compare.
+    """
+    tables = [each for folder in folders for each in _table_folders(folder)]
+    runs = [folder for folder in folders if not _table_folders(folder)]
+    reports = [table_report(lay_out(read_request(each), each.parents[1])) for each in tables]
+    if baseline is not None and not runs:
+        raise InputError(f"{baseline}: expected runs to compare with it, found tables alone")
+    if runs:
+        reports.append(runs_report(runs, baseline))
+    write_page(reports, out)
+    every = [table for report in reports for table in report.tables]
+    write_atomically(out.with_suffix(".md"), "\n".join(map(to_markdown, every)).encode())
+    write_atomically(out.with_suffix(".csv"), _one_csv(every).encode())
+    return f"{out}, {out.with_suffix('.md').name}, {out.with_suffix('.csv').name}"
+
+
+def runs_report(folders: Sequence[Path], baseline: Path | None = None) -> Report:
+    """Runs side by side.
+
+    Raises:
+        InputError: one is no finished run, or the baseline does not compare.
+    """
+    every = list(dict.fromkeys([*folders, *([baseline] if baseline else [])]))
+    runs = dict(zip(_names(every), every, strict=True))
+    results = {name: read_results(folder) for name, folder in runs.items()}
+    tables = [results_table("Scores", results)]
+    for name, folder in runs.items():
+        if baseline is not None and folder != baseline:
+            if recipe_of(folder) != recipe_of(baseline):
+                raise InputError(f"{baseline}: a run of another recipe than {folder}")
+            other = next(each for each, known in runs.items() if known == baseline)
+            tables += comparison_tables(
+                results[name], results[other], (name, f"{other} (baseline)")
+            )
+    probed = [(name, each) for name, folder in runs.items() for each in read_probed(folder)]
+    tables += [
+        Table(f"{name}, {each.probe}: {table.title}", table.header, table.rows, table.note)
+        for name, each in probed
+        for table in each.tables
+    ]
+    figures: list[Figure] = [*learning_curves(runs)]
+    figures += [figure for _, each in probed for figure in each.plots]
+    return Report(
+        title=" and ".join(runs) if len(runs) < 4 else f"{len(runs)} runs",
+        signature="; ".join(f"{name} {each.signature}" for name, each in results.items()),
+        summary=f"{len(runs)} finished run(s).",
+        tables=tuple(tables),
+        plots=tuple(figures),
+        examples=tuple(examples_of(_sides(runs, results), _EXAMPLES)),
+        configuration=_configuration(runs),
+        costs=cost_table(runs),
+    )
+
+
+def _sides(runs: dict[str, Path], results: dict[str, Results]) -> dict[str, tuple[Path, Results]]:
+    return {name: (folder, results[name]) for name, folder in runs.items()}
+
+
+def _configuration(runs: dict[str, Path]) -> tuple[tuple[str, str], ...]:
+    """All settings of the first run, and those of the others where they differ."""
+    rows: list[tuple[str, str]] = []
+    first: dict[str, object] = {}
+    for name, folder in runs.items():
+        kind = load_recipe(recipe_of(folder)).Settings
+        settings = read_settings(kind, folder / "config.toml")
+        flat = flatten(settings.model_dump(mode="json"))
+        rows += [
+            (f"{name}: {key}", str(value))
+            for key, value in flat.items()
+            if not first or key not in first or first[key] != value
+        ]
+        first = first or flat
+    return tuple(rows)
+
+
+def _table_folders(folder: Path) -> list[Path]:
+    """The folders of tables that ``folder`` is or holds."""
+    if (folder / REQUEST).exists():
+        return [folder]
+    return sorted(path.parent for path in folder.glob(f"tables/*/{REQUEST}"))
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The last part of each path; with its parent where two are the same."""
+    last = [folder.resolve().name for folder in folders]
+    return [
+        name if last.count(name) == 1 else f"{folder.resolve().parent.name}/{name}"
+        for name, folder in zip(last, folders, strict=True)
+    ]
+
+
+def _one_csv(tables: Sequence[Table]) -> str:
+    """Every table under its title, an empty line between them."""
+    return "\n".join(f"# {table.title}\n{to_csv(table)}" for table in tables)
+
+
+__all__ = ["runs_report", "write_report"]

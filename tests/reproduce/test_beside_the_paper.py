@@ -1,0 +1,154 @@
+"""What finished runs left, compared with the baseline, and set beside the paper's figures."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from pathlib import Path
+
+import pytest
+from tiny_grid import TABLE, finish, grid
+
+from phosphene.core.files import write_atomically
+from phosphene.evaluate.repeated import Difference
+from phosphene.report.model import Missing, Number
+from phosphene.reproduce.compare import Compared, compare_rows
+from phosphene.reproduce.grid import Grid
+from phosphene.reproduce.measure import Measured, Measurements, NotMeasured
+from phosphene.reproduce.present import grid_report, result_table, significance_table
+from phosphene.reproduce.reproduce import table_report, write_tables
+
+RIGHT = ("ein kleiner hund rennt .", "der ball ist rot .")
+WRONG = ("ein kleiner hund rennt .", "der see ist blau und tief .")
+
+
+def finished(folder: Path, *, seeds: int = 3, data: str = "d1") -> Grid:
+    """The baseline does worse on every seed; nothing of English to French is finished."""
+    made = grid(folder, seeds=seeds)
+    for row, hypotheses in (("text", WRONG), ("free", RIGHT)):
+        for run in made.cells[row, "EN-DE"]:
+            finish(run, hypotheses, sense=50.0, data=data if row == "text" else "d1")
+    return made
+
+
+def test_mean_and_deviation_over_seeds_and_splits(tmp_path: Path) -> None:
+    cell = Measurements(finished(tmp_path)).cells["free", "EN-DE", "B"]
+    assert isinstance(cell, Measured)
+    assert cell.by_seed == {1: 21.0, 2: 22.0, 3: 23.0}
+    assert cell.mean == 22.0 and cell.deviation == pytest.approx(statistics.stdev([21, 22, 23]))
+    assert cell.signature.startswith("tok:none; phosphene:0.1|commit:abc|data:d1|config:c1,c2,c3|")
+    assert "seeds:1,2,3" in cell.signature
+    one = Measurements(finished(tmp_path / "one", seeds=1)).cells["free", "EN-DE", "B"]
+    assert isinstance(one, Measured) and one.deviation is None
+
+
+def test_what_is_missing_says_why(tmp_path: Path) -> None:
+    made = finished(tmp_path)
+    failed, other = made.cells["text", "EN-FR"][:2]
+    write_atomically(failed.training.failure_file, b"no data")
+    finish(other, RIGHT)
+    found = Measurements(made)
+    cell = found.cells["text", "EN-FR", "sense"]
+    assert isinstance(cell, NotMeasured)
+    assert "seed 1 failed: no data" in cell.reason
+    assert "seed 2 has no sense accuracy on ambiguous: no scenes" in cell.reason
+    assert "seed 3 not finished (to do)" in cell.reason
+    partly = found.cells["text", "EN-FR", "B"]
+    assert isinstance(partly, Measured) and partly.by_seed.keys() == {2}
+    assert "seed 1 failed: no data" in partly.remark
+
+
+def of(compared: tuple[Compared, ...], column: str) -> Compared:
+    return next(c for c in compared if (c.block.label, c.column.label) == ("EN-DE", column))
+
+
+def test_significance_over_seeds_and_items(tmp_path: Path) -> None:
+    compared = compare_rows(Measurements(finished(tmp_path)))
+    bleu, sense = of(compared, "B"), of(compared, "sense")
+    assert isinstance(bleu.difference, Difference) and bleu.difference.delta > 20
+    assert bleu.difference.method.startswith("bootstrap of 3 seeds and items")
+    assert isinstance(sense.difference, Difference)
+    assert sense.difference.method.startswith("paired t of 3 seeds")
+    assert (sense.difference.delta, sense.reading) == (0.0, "undecided")
+    assert bleu.adjusted == pytest.approx(2 * bleu.difference.p_value)
+    assert {c.reading for c in compared if c.block.label == "EN-FR"} == {
+        "seed 1, 2, 3 not finished (to do)"
+    }
+
+
+def test_one_seed_claims_nothing(tmp_path: Path) -> None:
+    compared = compare_rows(Measurements(finished(tmp_path, seeds=1)))
+    assert of(compared, "B").reading == "undecided: 1 seed"
+    assert "one seed" in of(compared, "sense").reading
+
+
+def test_a_baseline_trained_on_other_data_is_not_compared(tmp_path: Path) -> None:
+    compared = compare_rows(Measurements(finished(tmp_path, data="d2")))
+    assert "trained on other data (d2) than" in of(compared, "B").reading
+    assert not any(isinstance(each.difference, Difference) for each in compared)
+
+
+def test_other_sentences_are_not_compared(tmp_path: Path) -> None:
+    made = finished(tmp_path)
+    others = ("eine katze .", "zwei hunde .")
+    finish(made.cells["free", "EN-DE"][0], RIGHT, sense=50.0, references=others)
+    compared = compare_rows(Measurements(made))
+    assert "scored on different sentences" in of(compared, "B").reading
+
+
+def test_ours_beside_the_papers(tmp_path: Path) -> None:
+    found = Measurements(finished(tmp_path))
+    table = result_table(found, compare_rows(found))
+    assert table.header[:4] == (
+        "system",
+        "EN-DE, ordinary + ambiguous: BLEU tokenised",
+        "paper: EN-DE, B",
+        "EN-DE, ambiguous: sense accuracy",
+    )
+    text, free, quoted = table.rows
+    assert str(free[1]).startswith("22.00 ± 1.00")
+    assert str(text[2]) == "30.25 ± 0.50" and str(free[2]) == "31.00"
+    assert quoted[0] == "elsewhere (quoted)" and str(quoted[2]) == "29.00"
+    assert isinstance(quoted[1], Missing) and "quoted" in quoted[1].reason
+    assert "paper: EN-FR, B" in table.header and "One seed" not in table.note
+    assert all(cell.signature for row in table.rows for cell in row if isinstance(cell, Number))
+    assert len(significance_table(found, compare_rows(found)).rows) == 4
+
+
+def test_everything_is_written(tmp_path: Path) -> None:
+    made = finished(tmp_path)
+    write_tables(table_report(made), made.folder)
+    assert {path.name for path in made.folder.iterdir()} == {
+        "report.html",
+        "table.md",
+        "table.csv",
+        "table-2.csv",
+    }
+    with (made.folder / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    column = "EN-DE, ordinary + ambiguous: BLEU tokenised"
+    assert rows[1][column] == "22.0" and float(rows[1][f"{column} sd"]) == 1.0
+    assert "Against text, run again here" in (made.folder / "table.md").read_text()
+
+
+def test_the_report_has_examples_curves_changes_and_costs(tmp_path: Path) -> None:
+    report = grid_report(Measurements(finished(tmp_path)))
+    (first, _) = report.examples
+    assert first.note == "EN-DE, ordinary"
+    assert first.source == "source 1", "the first on which the systems differ"
+    assert {output.system for output in first.outputs} == {"text", "free"}
+    sweep = next(plot for plot in report.plots if plot.title.endswith("BLEU tokenised"))
+    assert sweep.curves[0].points == ((1.0, 22.0),)
+    assert ("EN-FR, text", "data.languages=['en', 'fr'] system=text_only") in report.configuration
+    assert ("budget.max_updates", "1000") in report.configuration
+    assert report.costs is not None
+    assert "6 of 12 runs finished, 0 failed" in report.summary
+
+
+def test_a_cell_that_is_impossible_is_shown_so(tmp_path: Path) -> None:
+    text = TABLE.replace('at.small.impossible = "no photos"', 'impossible = "no photos"')
+    made = grid(tmp_path, text=text)
+    assert made.impossible["free", "EN-DE"] == "no photos" and not made.cells["free", "EN-DE"]
+    cell = Measurements(made).cells["free", "EN-DE", "B"]
+    assert cell == NotMeasured("impossible here: no photos")
+    assert "2 impossible here" in grid_report(Measurements(made)).summary

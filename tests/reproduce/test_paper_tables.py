@@ -1,0 +1,92 @@
+"""Every table of every paper is there, reads, and asks for settings that exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from phosphene.core.errors import InputError
+from phosphene.reproduce.grid import lay_out, make_request
+from phosphene.reproduce.tables import SIZES, read_table, table_names
+
+EXPECTED = {
+    "ikd": [*(f"table-{n}" for n in range(1, 8)), *(f"figure-{n}" for n in (3, 4, 5))],
+    "vlp": [*(f"table-{n}" for n in range(1, 8)), "figure-3", "figure-4"],
+    "cliptrans": ["main", "controls"],
+    "cvil": [*(f"table-{n}" for n in range(1, 6)), "figure-3"],
+    "msd": [*(f"table-{n}" for n in (1, 2, 3)), *(f"figure-{n}" for n in (1, 3, 4, 5, 6, 7, 8, 9))],
+}
+
+
+def test_they_are_all_there() -> None:
+    names = [f"{paper}/{table}" for paper, tables in EXPECTED.items() for table in tables]
+    assert sorted(table_names()) == sorted(names)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_cell_has_settings_that_fit_or_a_reason(size: str, tmp_path: Path) -> None:
+    for name in table_names():
+        grid = lay_out(make_request(name, size, 2), tmp_path)
+        for place, runs in grid.cells.items():
+            assert (len(runs) == 2) == (grid.table.kind == "runs" and place not in grid.impossible)
+        assert len({run.name for run in grid.runs}) == len(grid.runs)
+
+
+def test_known_figures() -> None:
+    """Spot checks of what was typed, as the papers print it."""
+    main = read_table("ikd/table-1")
+    ours = next(row for row in main.rows if row.label == "IKD-MMT")
+    assert ours.paper[:2] == (41.28, 58.93) and ours.deviations[-1] == 0.34
+    assert [column.label for _, column in main.places][:2] == ["Test2016 B", "Test2016 M"]
+    assert len(ours.paper) == 10
+    bases = {row.label: row.paper for row in read_table("ikd/table-2").rows}
+    assert bases["base"][0] - bases["(D) w/o (IrM-KD + IaM-KD) loss"][0] == pytest.approx(7.79)
+    meta = {row.label: row for row in read_table("msd/table-1").rows}["MSD (meta learning)"]
+    assert meta.paper == (63.86, 68.30, 53.12, 63.00, 74.04)
+    assert meta.deviations == (1.28, 0.62, 0.08, 0.09, 0.15)
+    assert not any(row.paper for row in read_table("cliptrans/main").rows), "not verified"
+
+
+def test_rows_that_the_paper_quotes_are_marked() -> None:
+    quoted = {row.label for row in read_table("vlp/table-3").rows if row.quoted}
+    assert {"VMMT", "MeMAD, unconstrained"} <= quoted and "Our model" not in quoted
+
+
+def test_runs_are_shared_between_tables(tmp_path: Path) -> None:
+    two, three = (
+        {run.name for run in lay_out(make_request(f"ikd/table-{n}", "toy", 1), tmp_path).runs}
+        for n in (2, 3)
+    )
+    assert two == three and len(two) == 13
+
+
+def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
+    with pytest.raises(InputError, match=r"no table 'ikd/table-9'.*ikd/table-1, ikd/table-2"):
+        read_table("ikd/table-9")
+    with pytest.raises(InputError, match="--size huge: expected one of toy, small, paper"):
+        make_request("ikd/table-1", "huge", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "key 'title': Field required"),
+        ("x = [", "not valid TOML"),
+        ('rows = [{ label = "a" }, { label = "a" }]', "two rows have one label"),
+        ('baseline = "b"\nrows = [{ label = "a" }]', "no row 'b' that is run"),
+        ('rows = [{ label = "a", quoted = true }]', "quoted, and no figure is given"),
+        ('rows = [{ label = "a", paper = [1, 2] }]', "more figures than columns"),
+        ('kind = "counts"\nrows = [{ label = "a" }]', "'fact' belongs to tables"),
+        ('rows = [{ label = "a" }]\ncolour = 1', "unknown key 'colour'"),
+    ],
+)
+def test_a_table_of_ones_own_is_checked(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "own.toml"
+    head = 'source = "s"\ntitle = "t"\nrecipe = "inversion_mmt"\n'
+    columns = '\n[[columns]]\nlabel = "c"\nscore = "BLEU"\n'
+    whole = text if "title" in message or "TOML" in message else head + text + columns
+    path.write_text(whole, encoding="utf-8")
+    with pytest.raises(InputError, match=r"own\.toml") as raised:
+        read_table(str(path))
+    assert message in str(raised.value)

@@ -1,0 +1,162 @@
+"""``phosphene report`` about tables and runs, tables of facts, and the whole way once for real."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import tomli_w
+from test_beside_the_paper import finished
+from tiny_grid import PROGRAM, finish, grid, request_file
+
+from phosphene.core.errors import InputError
+from phosphene.evaluate.results import read_results
+from phosphene.evaluate.score import Score
+from phosphene.report.model import Missing
+from phosphene.reproduce.facts import fact_table
+from phosphene.reproduce.grid import lay_out, make_request
+from phosphene.reproduce.pages import write_report
+from phosphene.reproduce.reproduce import reproduce
+
+STAGE = {"budget": {"max_updates": 2}, "optim": {"warmup_updates": 1}}
+NETWORK = {"merges": 60, "layers": 1, "hidden": 8, "inner": 8, "heads": 2, "max_positions": 64}
+TINY = {
+    "batch": 8,
+    "data": {"source": "world", "train_examples": 24, "test_examples": 8},
+    "lengths": {"question": 32, "tags": 0, "regions": 4},
+    "network": NETWORK,
+    "teacher_network": NETWORK,
+    "teacher_training": {"scenes": 16, "pictures_per_update": 8, "budget": {"max_updates": 1}},
+    "teach": STAGE,
+    "distil": STAGE,
+    "runtime": {"accelerator": "cpu", "threads": 1},
+}
+
+
+def test_the_tables_of_a_folder_on_one_page(tmp_path: Path) -> None:
+    made = finished(tmp_path)
+    made.request.write(made.folder)
+    said = write_report([made.root], tmp_path / "out" / "all.html")
+    assert said.endswith("all.html, all.md, all.csv")
+    page = (tmp_path / "out" / "all.html").read_text()
+    assert "Somebody (2020), Table 9" in page and "<h2>Curves and pictures</h2>" in page
+    assert "| free |" in (tmp_path / "out" / "all.md").read_text()
+    assert "# Against text, run again here" in (tmp_path / "out" / "all.csv").read_text()
+
+
+def test_runs_side_by_side_with_significance_and_examples(tmp_path: Path) -> None:
+    made = finished(tmp_path)
+    text, free = (made.cells[row, "EN-DE"][0].folder for row in ("text", "free"))
+    write_report([free], tmp_path / "runs.html", baseline=text)
+    page = (tmp_path / "runs.html").read_text()
+    assert f"{free.name} against {text.name} (baseline)" in page
+    assert "<mark>see</mark>" in page.replace(
+        "<mark>see ist blau und tief</mark>", "<mark>see</mark>"
+    )
+    assert "paired-permutation" in page
+    assert "system" in page and "text_only" in page
+
+
+def test_what_is_no_run_and_a_baseline_that_does_not_compare_are_refused(tmp_path: Path) -> None:
+    made = finished(tmp_path, data="d2")
+    text, free = (made.cells[row, "EN-DE"][0].folder for row in ("text", "free"))
+    with pytest.raises(InputError, match=r"trained on other data \(d2\) than .* \(d1\)"):
+        write_report([free], tmp_path / "x.html", baseline=text)
+    with pytest.raises(InputError, match="expected a finished run"):
+        write_report([tmp_path / "nowhere"], tmp_path / "x.html")
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_a_table_is_written_while_cells_fail(tmp_path: Path) -> None:
+    fails = (sys.executable, "-c", "raise SystemExit('phosphene: no such data')")
+    request = make_request(request_file(tmp_path), "toy", 1)
+    text = reproduce(request, tmp_path / "runs", quiet=True, program=fails)
+    assert "seed 1 failed: no such data" in text
+    assert "4 failed" in (tmp_path / "runs" / "tables").glob("*/report.html").__next__().read_text()
+
+
+def test_finished_runs_are_not_run_again(tmp_path: Path) -> None:
+    made = grid(tmp_path, seeds=1)
+    for run in made.runs:
+        finish(run, ("a", "b"))
+    before = [(run.folder / "results.json").stat().st_mtime_ns for run in made.runs]
+    reproduce(made.request, made.root, quiet=True, program=PROGRAM)
+    assert before == [(run.folder / "results.json").stat().st_mtime_ns for run in made.runs]
+
+
+def test_the_maps_of_teacher_and_student(tmp_path: Path) -> None:
+    """Table 7 of the paper; the student's parameters were counted apart from this code."""
+    table = fact_table(lay_out(make_request("ikd/table-7", "toy", 1), tmp_path))
+    rows = {row[0]: row[1:] for row in table.rows}
+    first = ("64 x 112 x 112", "112x112", "3 x 224 x 224", "224x224")
+    assert rows["T-conv1, S-conv1"] == first
+    assert rows["T-conv4_x, S-conv4_x"][::2] == ("1024 x 14 x 14", "512 x 28 x 28")
+    assert rows["parameters of the student"][0] == "34,185,344"
+
+
+def test_a_table_that_measures_nothing(tmp_path: Path) -> None:
+    table = fact_table(lay_out(make_request("vlp/table-1", "toy", 1), tmp_path))
+    assert table.rows[0] == ("Multi30K: most works", "X", "X", "X")
+    assert isinstance(table.rows[3][3], Missing)
+
+
+COUNTS = """
+source = "A test"
+title = "Sizes"
+recipe = "modality_kd"
+kind = "counts"
+[[columns]]
+label = "genres"
+score = "count"
+splits = { toy = ["test"] }
+[[rows]]
+label = "classes"
+fact = "labels"
+changes = ["data.task=genres"]
+paper = ["23"]
+[[rows]]
+label = "training"
+fact = "train"
+[[rows]]
+label = "posters"
+fact = "posters"
+"""
+
+
+def test_counts_of_the_data(tmp_path: Path) -> None:
+    for name, text in (("counts.toml", COUNTS), ("tiny.toml", tomli_w.dumps(TINY))):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    names = [str(tmp_path / name) for name in ("counts.toml", "tiny.toml")]
+    table = fact_table(lay_out(make_request(names[0], "toy", 1, names[1]), tmp_path))
+    assert table.header == ("", "genres, here", "paper: genres")
+    assert table.rows[0] == ("classes", "8", "23")
+    assert table.rows[1][1] == "24"
+    assert table.rows[2][1] == Missing("not counted here")
+
+
+OWN = """
+source = "A test"
+title = "A small classifier"
+recipe = "modality_kd"
+[[columns]]
+label = "ACC"
+score = "accuracy"
+splits = { toy = ["test"] }
+[[rows]]
+label = "small"
+changes = ["system=small"]
+"""
+
+
+def test_the_whole_way_once(tmp_path: Path) -> None:
+    """A real run, in a process of its own."""
+    for name, text in (("own.toml", OWN), ("tiny.toml", tomli_w.dumps(TINY))):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    names = [str(tmp_path / name) for name in ("own.toml", "tiny.toml")]
+    said = reproduce(make_request(names[0], "toy", 1, names[1]), tmp_path / "runs", quiet=True)
+    (run,) = [path.parent for path in (tmp_path / "runs").glob("*/results.json")]
+    accuracy = read_results(run).split("test").scores[0]
+    assert isinstance(accuracy, Score) and f"{accuracy.value:.2f}" in said
+    (report,) = (tmp_path / "runs" / "tables").glob("*/report.html")
+    assert "A small classifier" in report.read_text()
