@@ -59,7 +59,8 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     if settings.system in ("teacher", "translate_test"):
         teacher, finished = train_teacher(trainer, settings, data)
         return Trained(teacher, data, data.asked.parallel, finished)
-    student, teacher = learner(settings, data, settings.data.language), None
+    student = learner(settings, data, settings.data.language)
+    teacher: Learner | None = None
     if settings.system == "kd":
         teacher, _ = train_teacher(trainer, settings, data)
         distil(trainer, settings, data, student, teacher)
