@@ -60,10 +60,10 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
         teacher, finished = train_teacher(trainer, settings, data)
         return Trained(teacher, data, data.asked.parallel, finished)
     student = learner(settings, data, settings.data.language)
-    teacher: Learner | None = None
+    taught_by: Learner | None = None
     if settings.system == "kd":
-        teacher, _ = train_teacher(trainer, settings, data)
-        distil(trainer, settings, data, student, teacher)
+        taught_by, _ = train_teacher(trainer, settings, data)
+        distil(trainer, settings, data, student, taught_by)
     elif settings.system == "aug":
         sets, answers = translated(settings, data, student.reader)
         student.model.renew_head(len(answers))
@@ -72,7 +72,7 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     r = data.known, data.asked.target_validation
     sets = answered(settings, data, student.reader, student.vocabulary, r)
     finished = answer(trainer, settings, student, sets)
-    return Trained(student, data, data.known, finished, teacher)
+    return Trained(student, data, data.known, finished, taught_by)
 
 
 def distil(
