@@ -238,6 +238,8 @@ def standardise_regions(encoder: VLEncoder, table: RegionTable) -> None:
     assert encoder.regions is not None
     regions = table.regions([*islice(table.pictures, _PICTURES_MEASURED)])
     rows = regions.features[regions.mask]
+    if len(rows) < 2:  # nothing to measure
+        return
     projection = encoder.regions.projection
     projection.weight.div_(rows.std(dim=0).clamp(min=1e-2))
     looks = table.width - table.geometry
