@@ -80,6 +80,9 @@ def test_the_value_is_that_of_the_last_stage() -> None:
         {"kind": "train", "stage": "second", "update": 3, "loss": 0.0},
     ]
     assert lowest_loss(events) == (0.4, 2)
+    diverged = {"kind": "evaluate", "stage": "second", "update": 3, "loss": float("nan")}
+    assert lowest_loss([*events, diverged]) == (0.4, 2)
+    assert lowest_loss([diverged])[0] > 1e300
     with pytest.raises(InputError, match="without an evaluation"):
         lowest_loss(events[3:])
 

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from pydantic import Field
@@ -33,10 +35,12 @@ from phosphene.core.files import write_atomically
 from phosphene.core.runlog import RunLog, console, sign
 from phosphene.core.runtime import Runtime
 from phosphene.recipes import config_path, load_recipe
-from phosphene.report.model import Number, Table
+from phosphene.report.model import Cell, Missing, Number, Table
 from phosphene.train.run import open_run
 from phosphene.train.trainer import Trainer
 
+_ENDED: Final = "trial.json"
+_DIVERGED: Final = sys.float_info.max
 Choices = Mapping[str, tuple[Any, ...]]
 """The values that a setting may have, by its name."""
 
@@ -155,15 +159,21 @@ def search(
             console.print(f"{name} {number} of {trials}: {' '.join(varied)}", markup=False)
         run = folder / f"{name}-{number}"
         open_run(run, recipe, settings)
-        log = RunLog(run / "log.jsonl", quiet=quiet)
-        module.train(Trainer(run, Runtime(settings.runtime), log, settings.seed), settings)
-        found.append(Trial(name, number, varied, *lowest_loss(log.events()), _sign(settings)))
+        if not (run / _ENDED).exists():
+            log = RunLog(run / "log.jsonl", quiet=quiet)
+            module.train(Trainer(run, Runtime(settings.runtime), log, settings.seed), settings)
+            loss, update = lowest_loss(log.events())
+            write_atomically(run / _ENDED, json.dumps({"loss": loss, "update": update}).encode())
+        ended = json.loads((run / _ENDED).read_text(encoding="utf-8"))
+        found.append(Trial(name, number, varied, **ended, signature=_sign(settings)))
         write_atomically(folder / "search.json", _record(found).encode())
     return found
 
 
 def lowest_loss(events: Sequence[Mapping[str, Any]]) -> tuple[float, int]:
     """The lowest validation loss of a run's last stage, and the update where it was found.
+
+    A loss that is no number is as bad as the largest there is.
 
     Raises:
         InputError: nothing was evaluated, so that trials cannot be told apart.
@@ -172,7 +182,10 @@ def lowest_loss(events: Sequence[Mapping[str, Any]]) -> tuple[float, int]:
     if not evaluated:
         raise InputError("a trial ended without an evaluation: its budget is too short")
     last = [each for each in evaluated if each["stage"] == evaluated[-1]["stage"]]
-    return min((each["loss"], each["update"]) for each in last)
+    return min(
+        (each["loss"] if math.isfinite(each["loss"]) else _DIVERGED, each["update"])
+        for each in last
+    )
 
 
 def best(found: Sequence[Trial]) -> dict[str, Trial]:
@@ -191,11 +204,9 @@ def search_table(found: Sequence[Trial]) -> Table:
         rows.append(
             (
                 name,
-                Number(trial.loss, trial.signature, 4),
-                Number(losses[len(losses) // 2], trial.signature, 4),
-                Number(losses[-1], trial.signature, 4),
+                *(_cell(each, trial) for each in (losses[0], losses[len(losses) // 2], losses[-1])),
                 str(len(losses)),
-                " ".join(f"--set {change}" for change in trial.changes),
+                " ".join(f"--set {shlex.quote(change)}" for change in trial.changes),
             )
         )
     header = ("row", "best validation loss", "median", "worst", "trials", "best settings")
@@ -214,6 +225,10 @@ def _drawn(
             yield name, row.set, combinations(space.every | row.choices, trials, seed=0)
         except InputError as error:
             raise InputError(f"row '{name}': {error}") from error
+
+
+def _cell(loss: float, trial: Trial) -> Cell:
+    return Missing("diverged") if loss == _DIVERGED else Number(loss, trial.signature, 4)
 
 
 def _sign(settings: Any) -> str:
