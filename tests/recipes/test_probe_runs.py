@@ -82,3 +82,64 @@ def test_every_probe_that_fits_answers(
     found = read_probed(tmp_path)
     assert {probed.probe for probed in found} == FITTING[name] - {"lexical"}
     assert [probed.record for probed in found]
+
+
+def test_a_text_that_is_not_looked_up_says_what_it_needs(runs: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="lexical: expected a list of ambiguous words"):
+        probe_run(runs / "image_free", "lexical")
+    words = tmp_path / "words.txt"
+    words.write_text("bat | schläger | no such sentence . | 1.jpg\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"words\.txt: ordinary: none of the list's 1 sentences"):
+        probe_run(runs / "image_free", "lexical", lists=words, split="ordinary")
+    with pytest.raises(InputError, match="no split 'elsewhere' to probe: expected one of ordinary"):
+        probe_run(runs / "image_free", "incongruent", split="elsewhere")
+
+
+def test_a_probe_that_does_not_fit_lists_those_that_do(runs: Path) -> None:
+    with pytest.raises(InputError, match=r"no probe 'colours': expected one of incongruent, "):
+        probe_run(runs / "image_given", "colours")
+    with pytest.raises(
+        InputError,
+        match=r"probe 'retrieval' does not fit this run of inversion_mmt; these do: attention, ",
+    ):
+        probe_run(runs / "image_given", "retrieval")
+
+
+def test_a_run_that_is_not_finished_is_refused(runs: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a run folder"):
+        probe_run(tmp_path, "incongruent")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("manifest.json", "config.toml"):
+        (copy / name).write_bytes((runs / "image_free" / name).read_bytes())
+    with pytest.raises(InputError, match=r"no results\.json; expected a finished run"):
+        probe_run(copy, "incongruent")
+    (copy / "results.json").write_bytes((runs / "image_free" / "results.json").read_bytes())
+    with pytest.raises(InputError, match="expected the finished stage 'teacher'"):
+        probe_run(copy, "incongruent")  # nothing is trained again
+    assert not (tmp_path / "shared").exists()
+
+
+def test_the_command_writes_a_file_and_a_page_and_prints_a_table(
+    runs: Path, tmp_path: Path
+) -> None:
+    arguments = ["probe", str(runs / "image_given"), "incongruent", "--seeds", "2", "--quiet"]
+    done = CliRunner().invoke(app, [*arguments, "--split", "ambiguous", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "swapped" in done.output and "lost, nats" in done.output
+    record = json.loads((tmp_path / "incongruent.json").read_text(encoding="utf-8"))
+    rows = record["findings"][0]["rows"]
+    assert list(rows) == ["right", "swapped", "none", "blank"]
+    assert "draws:2" in rows["swapped"][0]["signature"]
+    page = (tmp_path / "incongruent.html").read_text(encoding="utf-8")
+    assert "which picture is shown" in page
+    (tmp_path / "probes").mkdir()
+    (tmp_path / "probes" / "incongruent.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"incongruent\.json: damaged"):
+        read_probed(tmp_path)
+
+
+def test_every_recipe_says_which_probes_fit(runs: Path) -> None:
+    assert {recipe for recipe, _, _ in RUNS.values()} == set(RECIPES)
+    named = set[str]().union(*FITTING.values())
+    assert named == set(PROBES)

@@ -12,15 +12,16 @@ one of their rarest elements, so only those are looked up).
 from __future__ import annotations
 
 import hashlib
+import html
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, final
 
 import numpy as np
 from jaxtyping import UInt8
@@ -38,7 +39,8 @@ LOOK_LEVELS: Final = 8.0
 """Of 255 levels so many may their thumbnails differ, on average."""
 _SIDE: Final = 16
 _WORD: Final = re.compile(r"\w+")
-Shingles = frozenset[tuple[str, ...]]
+Shingle = str
+Shingles = frozenset[Shingle]
 
 
 @dataclass(frozen=True)
@@ -95,59 +97,84 @@ def overlaps(train: Sequence[DataSet], tests: Sequence[DataSet]) -> list[Overlap
         InputError: a picture is missing or damaged.
     """
     look = cache(small)
-    found = [
-        Overlap(
-            one.name,
-            other.name,
-            (*shared_pictures(one.pictures, other.pictures, look), *shared_sentences(one, other)),
-        )
-        for one in train
-        for other in tests
-    ]
-    return [each for each in found if each.leaks]
-
-
-def shared_sentences(train: DataSet, test: DataSet) -> Iterator[Leak]:
-    """Sentences of ``test`` that training has, word for word or nearly."""
-    same = {sentence_key(text): place for place, text in reversed([*train.sentences.items()])}
-    others = {}
-    for place, text in test.sentences.items():
-        if (key := sentence_key(text)) in same and key:
-            yield Leak("same sentence", f"{same[key]}: {text}", place)
-        else:
-            others[place] = text
-    for place, twin in near(train.sentences, others).items():
-        yield Leak("near sentence", f"{twin}: {train.sentences[twin]}", f"{place}: {others[place]}")
-
-
-def near(train: Mapping[str, str], test: Mapping[str, str]) -> dict[str, str]:
-    """For places of ``test`` the place in ``train`` that resembles it most, if by ``NEAR``."""
-    known = {place: shingles(text) for place, text in train.items()}
-    asked = {place: shingles(text) for place, text in test.items()}
-    frequency = Counter(one for each in known.values() for one in each)
-
-    def rarest(of: Shingles) -> list[tuple[str, ...]]:
-        """Two sets whose resemblance is ``NEAR`` share one of these."""
-        count = len(of) - math.ceil(NEAR * len(of)) + 1
-        return sorted(of, key=lambda one: (frequency[one], one))[:count]
-
-    index: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for place, each in known.items():
-        for one in rarest(each):
-            index[one].append(place)
-    found = {}
-    for place, each in asked.items():
-        candidates = {twin for one in rarest(each) for twin in index.get(one, ())}
-        best = max(((resemblance(each, known[twin]), twin) for twin in candidates), default=(0, ""))
-        if best[0] >= NEAR:
-            found[place] = best[1]
+    asked = Sentences(
+        (number, place, text)
+        for number, test in enumerate(tests)
+        for place, text in test.sentences.items()
+    )
+    found = []
+    for one in train:
+        said = asked.found_in(one.sentences)
+        for number, other in enumerate(tests):
+            leaks = (*shared_pictures(one.pictures, other.pictures, look), *said.get(number, ()))
+            if leaks:
+                found.append(Overlap(one.name, other.name, leaks))
     return found
+
+
+@dataclass
+class _Asked:
+    """A sentence of an evaluation set, and what is most like it in a training set."""
+
+    test: int
+    place: str
+    text: str
+    shingles: Shingles
+    best: float = 0.0
+    twin: str = ""
+
+
+@final
+class Sentences:
+    """The sentences of all evaluation sets, to be looked for in one training set after another.
+
+    Args:
+        sentences: the number of the set, the place in it, the sentence.
+    """
+
+    def __init__(self, sentences: Iterable[tuple[int, str, str]]) -> None:
+        self._all = [_Asked(*each, shingles(each[2])) for each in sentences]
+        self._same: defaultdict[str, list[_Asked]] = defaultdict(list)
+        self._frequency = Counter(one for each in self._all for one in each.shingles)
+        self._index: defaultdict[Shingle, list[_Asked]] = defaultdict(list)
+        for each in self._all:
+            self._same[sentence_key(each.text)].append(each)
+            for one in self._rarest(each.shingles):
+                self._index[one].append(each)
+
+    def found_in(self, train: Mapping[str, str]) -> dict[int, list[Leak]]:
+        """What ``train`` has word for word, or nearly, by the number of the evaluation set."""
+        for each in self._all:
+            each.best, each.twin = 0.0, ""
+        for place, text in train.items():
+            for each in self._same.get(sentence_key(text), ()):
+                if each.best <= 1:
+                    each.best, each.twin = 2.0, f"{place}: {text}"
+            own = shingles(text)
+            candidates = {
+                id(each): each for one in self._rarest(own) for each in self._index.get(one, ())
+            }
+            for each in candidates.values():
+                value = resemblance(own, each.shingles)
+                if value >= NEAR and value > each.best:
+                    each.best, each.twin = value, f"{place}: {text}"
+        leaks: defaultdict[int, list[Leak]] = defaultdict(list)
+        for each in self._all:
+            if each.best:
+                kind: Kind = "same sentence" if each.best > 1 else "near sentence"
+                leaks[each.test].append(Leak(kind, each.twin, f"{each.place}: {each.text}"))
+        return leaks
+
+    def _rarest(self, of: Shingles) -> list[Shingle]:
+        """Two sets whose resemblance is ``NEAR`` share one of these, rare in evaluation sets."""
+        count = len(of) - math.ceil(NEAR * len(of)) + 1
+        return sorted(of, key=lambda one: (self._frequency[one], one))[:count]
 
 
 def shingles(text: str) -> Shingles:
     """The words of a sentence and its pairs of neighbouring words."""
-    words = _WORD.findall(text.lower())
-    return frozenset([*((word,) for word in words), *pairwise(words)])
+    words = _WORD.findall(html.unescape(text).lower())
+    return frozenset([*words, *map(" ".join, pairwise(words))])
 
 
 def resemblance(one: Shingles, other: Shingles) -> float:
@@ -227,13 +254,12 @@ __all__ = [
     "Kind",
     "Leak",
     "Overlap",
+    "Sentences",
     "Shown",
     "difference_hash",
-    "near",
     "overlaps",
     "resemblance",
     "shared_pictures",
-    "shared_sentences",
     "shingles",
     "small",
 ]

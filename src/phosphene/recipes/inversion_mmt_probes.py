@@ -135,9 +135,8 @@ def _other_features(used: Used, seeds: int) -> list[Used]:
         model.generate_map(used.data.batch(part).source.to(device)).cpu()
         for part in np.split(rows, range(64, len(rows), 64))
     ]
-    shown = copy.copy(model)  # shares all weights
-    shown.generator = None
-    system = replace(used.system, model=shown)
+    shown = Translator(model.embedding, model.encoder, model.decoder)  # the same weights
+    system = replace(used.system, model=shown.eval())
     data = replace(used.data, picture_of=rows, pictures=None, tags=None)
     data = data.with_features(regions_from_map(torch.cat(maps)))
     return [

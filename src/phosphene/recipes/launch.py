@@ -146,6 +146,17 @@ def _add_meteor(split: SplitResult, language: str) -> SplitResult:
     return replace(split, scores=(*split.scores, score))
 
 
+def refresh_report(folder: Path) -> None:
+    """Write the page of a finished run again, with what its probes have found since.
+
+    Raises:
+        InputError: the folder is no finished run.
+    """
+    recipe = recipe_of(folder)
+    settings = read_settings(load_recipe(recipe).Settings, folder / "config.toml")
+    _write_report(folder, recipe, settings, read_results(folder))
+
+
 def _write_report(folder: Path, recipe: str, settings: Frozen, results: Results) -> None:
     report = run_report(
         folder,

@@ -209,8 +209,8 @@ def _modality_kd(settings: modality_kd_settings.Settings) -> Sets:
     names = ("train", "validation", "test")
     if plan.source == "world":
         raise InputError("the world's scenes have seeds of their own: nothing can leak")
-    if plan.files is None:
-        parts = read_questions(plan.source)
+    if plan.source != "files" or plan.files is None:
+        parts = read_questions("daquar" if plan.source == "daquar" else "easy_vqa")
         sets = [_asked(name, parts[name]) for name in names]
     else:
         files = plan.files

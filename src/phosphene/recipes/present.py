@@ -17,6 +17,7 @@ from phosphene.evaluate.score import Score
 from phosphene.evaluate.significance import paired_permutation
 from phosphene.evaluate.system import Results, SplitResult
 from phosphene.evaluate.translation import compare_corpora
+from phosphene.recipes.probing import read_probed
 from phosphene.report.model import (
     Cell,
     Curve,
@@ -102,13 +103,20 @@ def comparison_tables(
 def run_report(
     folder: Path, title: str, results: Results, configuration: Mapping[str, object], costs: Table
 ) -> Report:
-    """The page of one run."""
+    """The page of one run, with what its probes have found."""
+    probed = read_probed(folder)
     return Report(
         title=title,
         signature=str(results.signature),
         summary=f"{results.system}, scored on {len(results.splits)} split(s).",
-        tables=(results_table("Scores", {results.system: results}),),
-        plots=tuple(learning_curves({results.system: folder})),
+        tables=(
+            results_table("Scores", {results.system: results}),
+            *(table for each in probed for table in each.tables),
+        ),
+        plots=(
+            *learning_curves({results.system: folder}),
+            *(figure for each in probed for figure in each.plots),
+        ),
         configuration=tuple((key, str(value)) for key, value in configuration.items()),
         costs=costs,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from phosphene.recipes.launch import refresh_report
 from phosphene.recipes.probe import Asked
 from phosphene.recipes.probing import Probed, open_run_again, write_probed
 from phosphene.report.model import Report
@@ -24,6 +25,8 @@ def ask_run(
 ) -> list[Probed]:
     """Ask several probes of one run; each leaves ``NAME.json`` and a page, ``NAME.html``.
 
+    Where they go into the run folder, the run's own report is written again with them.
+
     Raises:
         InputError: the folder is no finished run, or a probe does not fit it: then none is asked.
     """
@@ -36,6 +39,8 @@ def ask_run(
         place = write_probed(probed, folder / "probes" if out is None else out)
         write_page(probe_page(probed), place.with_suffix(".html"))
         found.append(probed)
+    if out is None:
+        refresh_report(folder)
     return found
 
 

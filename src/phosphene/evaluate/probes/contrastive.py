@@ -109,7 +109,7 @@ def contrastive(items: Sequence[Item], cost: Perplexities, *, measure: str) -> t
     right = np.array([costs[item.correct] for item in items])
     wrong = np.array([costs[item.contrastive] for item in items])
     groups = [item.correct.source for item in items]
-    ties = int((right == wrong).sum())
+    ties = float((right == wrong).sum())
     return (
         ranking_accuracy(right, wrong, measure=measure),
         group_accuracy(right, wrong, groups, measure=measure),

@@ -31,11 +31,11 @@ def retrieval(title: str, real: Maps, generated: Mapping[str, Sequence[Maps]]) -
         real: features of the photos, each once.
         generated: kind to versions of it; row ``i`` belongs to photo ``i``.
     """
-    rows = {
-        name: tuple(mean_scores([[_score(found) for found in retrieve(maps, real, KS)]
-                                 for maps in versions]))
-        for name, versions in generated.items()
-    }  # fmt: skip
+    rows = {}
+    for name, versions in generated.items():
+        found = [retrieve(maps, real, KS) for maps in versions]
+        alone = len(versions) == 1
+        rows[name] = tuple(mean_scores([[_score(one, alone) for one in each] for each in found]))
     rows["chance"] = tuple(
         Score(f"R@{k}", 100 * k / len(real), f"{k} of {len(real)} photos") for k in KS
     )
@@ -72,10 +72,10 @@ def upper_limit(trials: int, probability: float, tail: float = 0.025) -> int:
     return trials
 
 
-def _score(found: Recall) -> Score:
-    signature = (
-        f"{found.hits} of {found.candidates}, p {found.p_value:.2g}, cosine of centred means"
-    )
+def _score(found: Recall, alone: bool) -> Score:
+    """Hits and the p-value belong to one version; of several the mean is shown."""
+    hits = f"{found.hits} of {found.candidates}, p {found.p_value:.2g}, " if alone else ""
+    signature = f"{hits}{found.candidates} photos, cosine of centred means"
     return Score(f"R@{found.k}", 100 * found.rate, signature)
 
 

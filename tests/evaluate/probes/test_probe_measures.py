@@ -1,0 +1,165 @@
+"""Retrieval, consistency, hidden words, lists of words, clusters, densities: known answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from phosphene.core.errors import InputError
+from phosphene.evaluate.probes.clusters import k_means, mutual_information, principal_axes
+from phosphene.evaluate.probes.consistency import consistency
+from phosphene.evaluate.probes.degrade import (
+    HIDDEN,
+    Degraded,
+    degrade,
+    hidden_share,
+    hide,
+    hide_masked,
+    hide_some,
+    masked_nouns,
+)
+from phosphene.evaluate.probes.density import density, distance, of_interest
+from phosphene.evaluate.probes.finding import Finding
+from phosphene.evaluate.probes.incongruent import Outcome
+from phosphene.evaluate.probes.lexical import lexical, read_entries
+from phosphene.evaluate.probes.retrieval import retrieval, upper_limit
+from phosphene.evaluate.probes.tokens import Named, tokens
+from phosphene.evaluate.score import Score, Unavailable
+
+
+def test_identical_features_are_all_found() -> None:
+    real = torch.randn(20, 3, 2, 2, generator=torch.Generator().manual_seed(1))
+    found = retrieval("photos", real, {"same": [real], "turned": [real.flip(0)]})
+    for k in (1, 5, 10, 15):
+        assert found.score("same", f"R@{k}").value == 100
+        assert found.score("chance", f"R@{k}").value == 5 * k
+    assert found.score("turned", "R@1").value == 0
+    assert "20 of 20, p " in found.score("same", "R@1").signature
+
+
+def test_the_limit_of_chance_is_the_binomial_quantile() -> None:
+    # 1 - (0.99 ** 100 + 100 * 0.01 * 0.99 ** 99 + ...) first falls to 0.025 after three hits.
+    terms = [0.366, 0.370, 0.185, 0.061]
+    assert 1 - sum(terms[:3]) > 0.025 >= 1 - sum(terms)
+    assert upper_limit(100, 0.01) == 3
+    assert upper_limit(7, 1.0) == 7
+
+
+def test_a_constant_student_agrees_by_the_share_of_its_class_and_kappa_is_0() -> None:
+    teacher = np.array([0] * 7 + [1] * 3)
+    found = consistency(
+        "test",
+        {"constant": [(np.zeros(10, dtype=np.int64), teacher)], "same": [(teacher, teacher)]},
+    )
+    assert found.score("constant", "agreement, %").value == pytest.approx(70)
+    assert found.score("constant", "kappa").value == 0
+    assert found.score("same", "kappa").value == 1
+
+
+def test_words_are_hidden_however_they_are_written() -> None:
+    assert hide("a Red dog, red-nosed.", {"red"}) == f"a {HIDDEN} dog, {HIDDEN}-nosed."
+    assert hide_masked("a dog runs .", "a dog runs .", "a [v] runs .") == f"a {HIDDEN} runs ."
+    assert hide_masked("A dog runs.", "a dog runs .", "a [v] runs .") == f"A {HIDDEN} runs."
+    with pytest.raises(ValueError, match="expected 4 words, got 3"):
+        hide_masked("a dog runs .", "a dog runs .", "a [v] runs")
+    assert hidden_share([f"a {HIDDEN}", "b c"]) == 0.25
+    assert hidden_share(hide_some(["a b c d"] * 500, 0.15, 1)) == pytest.approx(0.15, abs=0.02)
+
+
+def test_nouns_are_what_masks_mostly_cover() -> None:
+    sentences = ["a dog runs", "the dog runs", "a dog sits", "a cat runs"]
+    masks = ["a [v] runs", "the [v] runs", "a dog sits", "a [v] runs"]
+    assert masked_nouns(sentences, masks) == {"dog"}  # one cat is no evidence
+
+
+def test_what_is_lost_by_hiding_words_is_counted_per_example() -> None:
+    sentences = ["a red dog", "a red cat", "a bird"]
+
+    def run(texts: list[str]) -> Outcome:  # a nat for every hidden word
+        return Outcome(np.array([-float(text.count(HIDDEN)) for text in texts]))
+
+    hidden = [hide(text, {"red"}) for text in sentences]
+    versions = {"colours": [Degraded(hidden, hidden_share(hidden))]}
+    found = degrade("test", run, sentences, versions)
+    assert found.score("whole", "words hidden, %").value == 0
+    assert found.score("colours", "words hidden, %").value == 25
+    assert found.score("colours", "lost, nats").value == pytest.approx(2 / 3)
+
+
+def test_lexical_accuracy_counts_whole_words(tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_text(
+        "bat | schläger | a bat . | 1.jpg\nbat | fledermaus | a bat flies . | 2.jpg\n"
+        "bow | bogen | a bow . | ein bogen . | 3.jpg\n",
+        encoding="utf-8",
+    )
+    said = {"a bat .": "ein schläger .", "A bat flies.": "ein fledermausflug ."}
+    found = lexical("test", read_entries(path), said)
+    assert found.score("all words", "lexical accuracy").value == 50
+    assert found.note.startswith("2 of 3 entries")
+    with pytest.raises(InputError, match=r"none of the list's 3 sentences is in the split"):
+        lexical("test", read_entries(path), {"another": "ein"})
+    path.write_text("bat | schläger | a bat . | 1.jpg\nbat | schläger\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"list\.txt:2: expected 'word \| translation"):
+        read_entries(path)
+
+
+def test_clusters_that_are_far_apart_are_found() -> None:
+    rng = np.random.default_rng(1)
+    groups = np.repeat([0, 1, 2], 20)
+    points = rng.normal(size=(60, 4)) + 50 * np.eye(4)[groups]
+    found = k_means(points, 3, seed=1)
+    assert mutual_information(found, groups) == pytest.approx(1)
+    assert mutual_information(groups, np.tile([0, 1], 30)) < 0.05
+    assert mutual_information([0, 0], [1, 1]) == 0
+    with pytest.raises(ValueError, match="2 points cannot form 3 clusters"):
+        k_means(points[:2], 3, seed=1)
+
+
+def test_principal_axes_are_the_directions_of_the_largest_spread() -> None:
+    points = np.zeros((4, 3))
+    points[:, 1] = [-3, -1, 1, 3]
+    points[:, 2] = [1, -1, -1, 1]
+    centre, axes = principal_axes(points)
+    assert np.allclose(centre, 0)
+    assert np.allclose(np.abs(axes), [[0, 1, 0], [0, 0, 1]])
+
+
+def test_a_density_integrates_to_one_and_distances_move_earth() -> None:
+    values = np.random.default_rng(1).beta(2, 5, size=300)
+    places, heights = density(values)
+    assert np.trapezoid(heights, places) == pytest.approx(1, abs=0.01)
+    assert places[heights.argmax()] == pytest.approx(0.2, abs=0.1)  # the mode of beta(2, 5)
+    assert distance(values, values + 0.25) == pytest.approx(0.25)
+
+
+def test_the_probability_of_interest_depends_on_the_task() -> None:
+    logits = torch.tensor([[0.0, 0.0], [0.0, 2.0]])
+    what, values = of_interest(logits, torch.tensor([0, 1]))
+    assert what.startswith("the second class") and values.tolist() == [0.5]
+    what, values = of_interest(torch.zeros(2, 4), torch.tensor([0, 3]))
+    assert what == "the true label" and values.tolist() == [0.25, 0.25]
+    what, values = of_interest(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, 0.0]]))
+    assert what == "labels that are not there" and values.tolist() == [0.5, 0.5]
+
+
+def test_students_whose_words_lie_elsewhere_are_told_from_those_whose_do_not() -> None:
+    states = torch.eye(3).repeat(2, 1)
+    teacher = Named(states, ("a", "b", "c", "a", "b", "c"))
+    other = Named(states, ("b", "c", "a", "b", "c", "a"))
+    found = tokens("words", [("words", teacher, teacher), ("others", teacher, other)])
+    assert found.score("words, teacher to student", "nearest centroid").value == 100
+    assert found.score("others, teacher to student", "nearest centroid").value == 0
+    with pytest.raises(ValueError, match="width 3 and 2"):
+        tokens("words", [("words", teacher, Named(torch.eye(2), ("a", "b")))])
+
+
+def test_a_finding_survives_json() -> None:
+    rows = {"right": (Score("a", 1.0, "x"), Unavailable("b", "no data")), "wrong": ()}
+    found = Finding("title", rows, "note")
+    assert Finding.restore(found.record()) == found
+    with pytest.raises(KeyError, match="no 'b' under 'right'"):
+        found.score("right", "b")
