@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from phosphene.cli_options import (
+    AsJson,
+    Changes,
+    Config,
+    DataRoot,
+    Run,
+    print_json,
+    use_data,
+)
+from phosphene.cli_tables import report, reproduce, search
 from phosphene.core.errors import InputError, StorageError
 
 app = typer.Typer(
@@ -20,14 +29,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
-Config = Annotated[str, typer.Option(help="toy, small, paper, or a TOML file.")]
-Changes = Annotated[list[str], typer.Option("--set", help="Change a setting: key.part=value.")]
-DataRoot = Annotated[
-    Path | None, typer.Option(help="Folder of real data (or the variable PHOSPHENE_DATA).")
-]
-Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 
 
 @app.command()
@@ -39,7 +40,7 @@ def recipes(as_json: AsJson = False) -> None:
     from phosphene.recipes import RECIPES
 
     if as_json:
-        _print_json(RECIPES)
+        print_json(RECIPES)
         return
     for name, line in RECIPES.items():
         typer.echo(f"{name}  {line}")
@@ -64,13 +65,13 @@ def check(
 
     Example: phosphene check inversion_mmt --config small
     """
-    _use_data(data_root)
+    use_data(data_root)
     if leakage:
         from phosphene.recipes import leakage as leaks
 
         found = leaks.leakage(recipe, config, changes)
         if as_json:
-            _print_json(leaks.record(found))
+            print_json(leaks.record(found))
         else:
             typer.echo(leaks.report(found))
         return
@@ -80,7 +81,7 @@ def check(
 
     report = plan(recipe, config, changes)
     if as_json:
-        _print_json(report.record())
+        print_json(report.record())
     else:
         typer.echo(str(report))
 
@@ -105,13 +106,13 @@ def train(
     from phosphene.evaluate.results import results_record
     from phosphene.recipes.launch import render, train_run
 
-    _use_data(data_root)
+    use_data(data_root)
     if seed is not None:
         changes = [*changes, f"seed={seed}"]
     folder = run if run is not None else Path("runs") / f"{recipe}-{Path(config).stem}"
     results = train_run(recipe, config, changes, folder, quiet=quiet)
     if as_json:
-        _print_json(results_record(results))
+        print_json(results_record(results))
     else:
         typer.echo(render(results))
 
@@ -157,11 +158,11 @@ def cache(
     """
     from phosphene.recipes.launch import cache_run
 
-    _use_data(data_root)
+    use_data(data_root)
     folder = run if run is not None else Path("runs") / f"{recipe}-{Path(config).stem}"
     record = cache_run(recipe, config, changes, folder, quiet=quiet)
     if as_json:
-        _print_json(record)
+        print_json(record)
     else:
         typer.echo(
             f"{record['questions']:,} questions, {record['bytes_per_question']:,.0f} bytes each, "
@@ -218,7 +219,7 @@ def evaluate(
 
     record, tables = evaluate_run(run, split, baseline, with_meteor=meteor)
     if as_json:
-        _print_json(record)
+        print_json(record)
     else:
         typer.echo("\n".join(to_text(table) for table in tables))
 
@@ -249,12 +250,12 @@ def probe(
     from phosphene.recipes.probe_report import ask_run
     from phosphene.report.tables import to_text
 
-    _use_data(data_root)
+    use_data(data_root)
     found = ask_run(
         run, names, seeds=seeds, split=split, lists=lists, images=images, out=out, quiet=quiet
     )
     if as_json:
-        _print_json({probed.probe: probed.record for probed in found})
+        print_json({probed.probe: probed.record for probed in found})
     else:
         typer.echo("\n".join(to_text(table) for probed in found for table in probed.tables))
 
@@ -287,7 +288,7 @@ def score(
         seed=seed,
     )
     if as_json:
-        _print_json(report.as_record())
+        print_json(report.as_record())
     else:
         name = hypothesis.name
         typer.echo(to_text(score_table("Scores", {name: report.scores}, report.unavailable)))
@@ -298,106 +299,9 @@ def score(
             typer.echo(to_text(table))
 
 
-@app.command()
-def search(
-    recipe: str,
-    config: Config = "toy",
-    changes: Changes = [],  # noqa: B006
-    trials: Annotated[int, typer.Option(min=1, help="Of every row.")] = 8,
-    row: Annotated[
-        list[str] | None, typer.Option("--row", help="Only this row; may be repeated.")
-    ] = None,
-    space: Annotated[
-        Path | None, typer.Option(help="File of choices; the recipe's own if not given.")
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="Where the trials go; one that exists is gone on with.")
-    ] = None,
-    data_root: DataRoot = None,
-    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Choose hyper-parameters on validation data: as many random trials for every row.
-
-    Example: phosphene search modality_kd --trials 4 --row kd --row msd_meta
-    """
-    from dataclasses import asdict
-
-    from phosphene.recipes.search import read_space, search_table
-    from phosphene.recipes.search import search as run_trials
-    from phosphene.report.tables import to_text
-
-    _use_data(data_root)
-    found = run_trials(
-        recipe,
-        config,
-        changes,
-        folder or Path("runs") / f"search-{recipe}",
-        trials=trials,
-        space=read_space(recipe, space),
-        rows=row or (),
-        quiet=quiet,
-    )
-    if as_json:
-        _print_json([asdict(trial) for trial in found])
-    else:
-        typer.echo(to_text(search_table(found)))
-
-
-@app.command()
-def reproduce(
-    table: Annotated[str, typer.Argument(help="PAPER/TABLE, or a TOML file of your own.")],
-    size: Annotated[str, typer.Option(help="toy, small or paper.")] = "toy",
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of every cell, seeds 1 to N.")] = 1,
-    folder: Annotated[
-        Path | None, typer.Option(help="Of all runs; tables in one folder share theirs.")
-    ] = None,
-    config: Annotated[str, typer.Option(help="A TOML file in place of the size's own.")] = "",
-    jobs: Annotated[int, typer.Option(min=1, help="Processes at once, one thread each.")] = 1,
-    meteor: Annotated[bool, typer.Option(help="Also METEOR 1.5 (Java, extra meteor).")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run.")] = False,
-    data_root: DataRoot = None,
-    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
-) -> None:
-    """Run a paper's table or figure as a grid, or go on with it; ours beside the paper's.
-
-    Example: phosphene reproduce ikd/table-2 --size toy --seeds 3 --jobs 2
-    """
-    from phosphene.report.tables import to_text
-    from phosphene.reproduce.grid import make_request
-    from phosphene.reproduce.reproduce import plan_table
-    from phosphene.reproduce.reproduce import reproduce as run_table
-
-    _use_data(data_root)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the processes it started, too
-    request = make_request(table, size, seeds, config, meteor=meteor)
-    root = folder if folder is not None else Path("runs") / f"reproduce-{size}"
-    if dry_run:
-        typer.echo(to_text(plan_table(request, root)))
-    else:
-        typer.echo(run_table(request, root, jobs=jobs, quiet=quiet))
-
-
-@app.command()
-def report(
-    folders: Annotated[
-        list[Path],
-        typer.Argument(help="Run folders, or folders of reproduce.", show_default=False),
-    ],
-    out: Annotated[Path, typer.Option(help="The page; .md and .csv go beside it.")] = Path(
-        "report.html"
-    ),
-    baseline: Annotated[
-        Path | None, typer.Option(help="The run that the others are compared with.")
-    ] = None,
-) -> None:
-    """Write one self-contained page about runs or tables, and the same as Markdown and CSV.
-
-    Example: phosphene report runs/image-free runs/text-only --out runs/report.html
-    """
-    from phosphene.reproduce.pages import write_report
-
-    typer.echo(write_report(folders, out, baseline))
+app.command()(search)
+app.command()(reproduce)
+app.command()(report)
 
 
 @app.command()
@@ -435,15 +339,6 @@ def _fail(error: Exception, code: int) -> NoReturn:
 
 def _remark(line: str) -> None:
     typer.echo(f"phosphene: {line}", err=True)
-
-
-def _use_data(root: Path | None) -> None:
-    if root is not None:
-        os.environ["PHOSPHENE_DATA"] = str(root)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -44,7 +45,11 @@ def run_demo(folder: Path, *, quiet: bool = False) -> str:
     systems = {system: read_results(run) for system, run in runs.items()}
     settings = read_settings(Settings, config_path(RECIPE, "toy"))
     corpus = load_corpus(settings.data, settings.teacher.side)
-    table = headline_table("The embedded world, English to German", systems, HEADLINES)
+    tested = {
+        name: replace(each, splits=tuple(one for one in each.splits if one.split in corpus.tests))
+        for name, each in systems.items()
+    }
+    table = headline_table("The embedded world, English to German", tested, HEADLINES)
     page = folder / "report.html"
     write_page(
         Report(

@@ -177,12 +177,13 @@ def _sweep(found: Measurements) -> list[Plot]:
 
 
 def _first_runs(found: Measurements) -> dict[str, Path]:
-    """The finished runs of the first seed by what they are."""
-    return {
-        _joined(block, row): runs[0].folder
-        for (row, block), runs in found.grid.cells.items()
-        if runs and runs[0].is_finished
-    }
+    """The finished runs of the first seed by what they are; a run of several blocks by its row."""
+    labels: dict[Path, str] = {}
+    for (row, block), runs in found.grid.cells.items():
+        if runs and runs[0].is_finished:
+            folder = runs[0].folder
+            labels[folder] = row if folder in labels else _joined(block, row)
+    return {label: folder for folder, label in labels.items()}
 
 
 def _curves(found: Measurements) -> list[Plot]:
