@@ -25,6 +25,7 @@ def use_data(root: Path | None) -> None:
 
 
 def print_json(value: Any) -> None:
+    """Print ``value`` as JSON, keys in order."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True))
 
 
