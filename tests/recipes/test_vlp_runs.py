@@ -127,8 +127,8 @@ def test_what_is_declared_trainable_moves_and_the_frozen_encoder_does_not(
 ) -> None:
     needs(system)
     found = watched(tmp_path / "run", system)
-    pretraining = {"teacher", "captions", "pairs"} if system in PRETRAINED_HERE else set()
-    translation = set(found.moved) - pretraining - {"teacher"}
+    pretraining = {"detector", "captions", "pairs"} if system in PRETRAINED_HERE else set()
+    translation = set(found.moved) - pretraining - {"detector"}
     expected = {
         "text_only": {"translate"},
         "vlp_end_to_end": {"translate"},
