@@ -10,7 +10,15 @@ import tomli_w
 from tiny_modality import TINY
 
 from phosphene.core.errors import InputError
-from phosphene.recipes.search import Space, best, combinations, lowest_loss, read_space, search
+from phosphene.recipes.search import (
+    Space,
+    best,
+    combinations,
+    lowest_loss,
+    read_space,
+    search,
+    search_table,
+)
 
 SPACE = Space.model_validate(
     {
@@ -59,6 +67,9 @@ def test_every_row_gets_as_many_trials_and_goes_on_with_more(tmp_path: Path, con
     record = json.loads((folder / "search.json").read_text())
     assert record["best"] == {row: trial.number for row, trial in best(found).items()}
     assert best(found)["kd"].loss == min(trial.loss for trial in found if trial.row == "kd")
+    table = search_table(found)
+    assert [row[0] for row in table.rows] == ["small", "kd"]
+    assert "--set distillation.temperature=" in str(table.rows[1][-1])
 
 
 def test_a_setting_that_does_not_exist_is_found_before_anything_is_trained(
