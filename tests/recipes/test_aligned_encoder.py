@@ -27,6 +27,7 @@ CONFIG = AlignedConfig(
 
 
 def trainer(folder: Path) -> Trainer:
+    folder.mkdir(exist_ok=True)
     runtime = Runtime(RuntimeConfig(accelerator="cpu", threads=1))
     return Trainer(folder, runtime, RunLog(folder / "log.jsonl", quiet=True), 1)
 

@@ -116,7 +116,7 @@ def test_answers_are_compared_by_a_permutation_of_correctness(folder: Path) -> N
     json.dumps(record)
     compared = tables[1:]
     assert [table.rows[0][0] for table in compared] == ["accuracy, percent"]
-    with pytest.raises(InputError, match="trained on other data"):
+    with pytest.raises(InputError, match="scored on different sentences"):
         evaluate_run(folder / "kd", "test", folder / "teacher")
 
 

@@ -247,7 +247,7 @@ def test_the_modality_loss_looks_at_the_layers_it_needs(
 
 def test_the_plan_names_stages_terms_and_the_frozen_encoder(folder: Path) -> None:
     found = {stage.name: stage for stage in plan("vlp_mmt", str(folder / "tiny.toml"), []).stages}
-    assert list(found) == ["teacher", "captions", "pairs", "translate_frozen", "translate_all"]
+    assert list(found) == ["detector", "captions", "pairs", "translate_frozen", "translate_all"]
     assert set(found["captions"].terms) == {"masked_words", "pairing"}
     assert set(found["translate_frozen"].terms) == {"translation", "modality", "distance", "gate"}
     assert found["translate_frozen"].frozen == {"encoder": True}

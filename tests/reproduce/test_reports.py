@@ -19,10 +19,9 @@ from phosphene.reproduce.grid import lay_out, make_request
 from phosphene.reproduce.pages import write_report
 from phosphene.reproduce.reproduce import reproduce
 
-STAGE = {"budget": {"max_updates": 2}, "optim": {"warmup_updates": 1}}
+STAGE = {"batch": 8, "budget": {"max_updates": 2}, "optim": {"warmup_updates": 1}}
 NETWORK = {"merges": 60, "layers": 1, "hidden": 8, "inner": 8, "heads": 2, "max_positions": 64}
 TINY = {
-    "batch": 8,
     "data": {"source": "world", "train_examples": 24, "test_examples": 8},
     "lengths": {"question": 32, "tags": 0, "regions": 4},
     "network": NETWORK,
