@@ -99,16 +99,18 @@ class Runtime:
         """What was distributed has its weights inside; every process has to come along."""
         if not self.shards:
             return nullcontext()
-        from phosphene.core.sharding import whole  # noqa: PLC0415
+        from phosphene.core.sharding import Sharded  # noqa: PLC0415
 
-        return whole(distributed)
+        assert isinstance(distributed, Sharded)
+        return distributed.whole()
 
     def restore(self, distributed: nn.Module) -> None:
         """What was distributed has its weights from now on."""
         if self.shards:
-            from phosphene.core.sharding import restore  # noqa: PLC0415
+            from phosphene.core.sharding import Sharded  # noqa: PLC0415
 
-            restore(distributed)
+            assert isinstance(distributed, Sharded)
+            distributed.restore()
 
     def autocast(self) -> AbstractContextManager[None]:
         """Compute as precisely as the configuration says."""

@@ -24,7 +24,7 @@ class Sharded(nn.Module):
 
     The module itself stays as it is, except that its parameters have no memory: inside the forward
     pass others, whole for that moment, stand in their place. Whoever looks at it asks for
-    :func:`whole` weights, in all processes at once.
+    :meth:`whole` weights, in all processes at once.
     """
 
     def __init__(self, module: nn.Module, device: torch.device, processes: int) -> None:
@@ -35,7 +35,7 @@ class Sharded(nn.Module):
         )
         self.shared = [module]  # in a list: its parameters are not this module's
         fully_shard(self, mesh=init_device_mesh(device.type, (processes,)))
-        self.free()
+        self._free()
 
     def forward(self, batch: Any) -> dict[str, Tensor]:
         """The named outputs of the module.
@@ -49,32 +49,23 @@ class Sharded(nn.Module):
         return {name: output + nothing for name, output in outputs.items()}
 
     def restore(self) -> None:
-        """Give the module its weights back."""
+        """Give the module its weights back, for good."""
         with torch.no_grad():
             for parameter, part in zip(self.plain.values(), self.parts, strict=True):
                 found = gathered(part)
                 parameter.untyped_storage().resize_(found.nbytes)
                 parameter.copy_(found)
 
-    def free(self) -> None:
-        """Take the memory of its weights."""
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """The module has its weights inside the block; what is done to them is lost."""
+        self.restore()
+        yield
+        self._free()
+
+    def _free(self) -> None:
         for parameter in self.plain.values():
             parameter.untyped_storage().resize_(0)
-
-
-@contextmanager
-def whole(sharded: nn.Module) -> Iterator[None]:
-    """What is shared out has its weights inside the block; what is done to them is lost."""
-    restore(sharded)
-    yield
-    assert isinstance(sharded, Sharded)
-    sharded.free()
-
-
-def restore(sharded: nn.Module) -> None:
-    """What was shared out has its weights from now on."""
-    assert isinstance(sharded, Sharded)
-    sharded.restore()
 
 
 def forget_unused(parameters: Sequence[Tensor]) -> None:

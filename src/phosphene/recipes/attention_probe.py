@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phosphene.core.types import Batch
 from phosphene.data.text import Tokenizer
 from phosphene.evaluate.probes.attention import (
     decoder_weights,
+    encoder_weights,
     fusion_weights,
     grid_names,
     head_scores,
@@ -20,11 +22,12 @@ from phosphene.evaluate.probes.attention import (
 )
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.models.translator import Translator, gold
+from phosphene.models.vlencoder import VLEncoder
 from phosphene.recipes.probe import Answer, Asked
 from phosphene.recipes.translation_probes import Used
 from phosphene.report.model import HeatMap
 
-_MEASURED: Final = 64
+MEASURED: Final = 64
 """At most so many examples are averaged over."""
 
 
@@ -35,7 +38,7 @@ def ask_fusion_attention(
     findings, figures = [], []
     for name, used in tests.items():
         data = used.data
-        batch = data.batch(np.arange(min(len(data), _MEASURED))).to(model.embedding.table.device)
+        batch = data.batch(np.arange(min(len(data), MEASURED))).to(model.embedding.table.device)
         words = batch.source.mask
         regions, read = fusion_weights(model, batch), decoder_weights(model, batch)
         count, rows = regions.shape[3], read.shape[4]
@@ -62,6 +65,39 @@ def ask_fusion_attention(
                 ("word", [*pieces, "EOS"]),
             )
     return Answer(tuple(findings), tuple(figures))
+
+
+@torch.no_grad()
+def encoder_attention(
+    name: str,
+    encoder: VLEncoder,
+    batch: Batch,
+    drawn: Sequence[tuple[str, Sequence[str]]],
+) -> tuple[Finding, list[HeatMap]]:
+    """How much words attend to regions in a vision-language encoder, and to which.
+
+    Args:
+        name: of the split.
+        encoder: in evaluation mode.
+        batch: on its device.
+        drawn: of the first examples of ``batch``, which are drawn, the id and the word pieces.
+    """
+    trace = encoder(batch)
+    weights, spans = encoder_weights(encoder, trace), trace.spans
+    words, regions = torch.zeros_like(trace.mask), torch.zeros_like(trace.mask)
+    words[:, spans.text] = trace.mask[:, spans.text]
+    regions[:, spans.regions] = trace.mask[:, spans.regions]
+    finding = by_head(
+        f"{name}: attention of words to regions",
+        100 * mass(weights, words, regions),
+        "percent of the attention of a word",
+    )
+    figures = []
+    for row, (example, pieces) in enumerate(drawn):
+        numbers = [str(number) for number in range(1, int(regions[row].sum()) + 1)]
+        grid = weights[:, row, :, spans.text, spans.regions]
+        figures += heat_maps(f"{name}, {example}", grid, ("word", pieces), ("region", numbers))
+    return finding, figures
 
 
 def by_head(title: str, values: Tensor, unit: str) -> Finding:
@@ -102,4 +138,4 @@ def heat_maps(
     return found
 
 
-__all__ = ["ask_fusion_attention", "by_head", "heat_maps"]
+__all__ = ["MEASURED", "ask_fusion_attention", "by_head", "encoder_attention", "heat_maps"]

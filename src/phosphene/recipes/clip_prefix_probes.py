@@ -26,15 +26,13 @@ from phosphene.recipes.clip_prefix_data import Examples, translations
 from phosphene.recipes.clip_prefix_results import Trained, judge_of, measure_alignment, system_of
 from phosphene.recipes.clip_prefix_settings import Settings
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
-from phosphene.recipes.degrade_probe import ask_degrade
 from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
     Subject,
     Used,
-    ask_contrastive,
     ask_incongruent,
-    ask_lexical,
     chosen,
 )
 
@@ -47,17 +45,10 @@ _SIDE: Final = 64
 def fitting(settings: Settings) -> Fitting:
     """By name: whatever asks a translator; what asks the vectors where there is a prefix."""
     found: dict[str, Probe] = {
-        "contrastive": lambda trained, settings, asked: ask_contrastive(
-            subject(trained, settings), asked
-        ),
-        "lexical": lambda trained, settings, asked: ask_lexical(subject(trained, settings), asked),
+        **sentence_probes(subject, settings.data.directions[0][0], settings.data.source),
         "retrieval": _retrieval,
         "clusters": _clusters,
     }
-    if settings.data.directions[0][0] == "en":
-        found["degrade"] = lambda trained, settings, asked: ask_degrade(
-            subject(trained, settings), asked, settings.data.source
-        )
     if settings.arm.translations is not None:
         found |= {"incongruent": _incongruent, "alignment": _alignment}
     return found

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-import torch
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
@@ -18,11 +17,10 @@ from phosphene.data.questions import QuestionData, encode_questions
 from phosphene.data.vqa import Question
 from phosphene.evaluate.answering import accuracy_scores
 from phosphene.evaluate.answers import answer_all
-from phosphene.evaluate.probes.attention import encoder_weights, mass
 from phosphene.evaluate.probes.clusters import principal_axes
 from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
 from phosphene.evaluate.probes.tokens import Named, named_regions, named_words, tokens
-from phosphene.recipes.attention_probe import by_head, heat_maps
+from phosphene.recipes.attention_probe import MEASURED, encoder_attention
 from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.crosslingual_vqa_data import lessons
 from phosphene.recipes.crosslingual_vqa_results import Trained
@@ -31,7 +29,6 @@ from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
 from phosphene.recipes.translation_probes import chosen
 from phosphene.report.model import Point, Scatter
 
-_AT_ONCE: Final = 64
 _SHOWN: Final = 3
 """Kinds of things on the map, the most frequent ones."""
 _POINTS: Final = 40
@@ -101,32 +98,20 @@ def _use(
     return Outcome(np.array([line.likelihood for line in lines]), tuple(scores))
 
 
-@torch.no_grad()
 def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     """How much the words of a question attend to regions, and to which."""
     findings, figures = [], []
+    entries = trained.learner.reader.wordpiece.entries()
     device = trained.learner.model.classifier.weight.device
     for name, data in _tests(trained, settings, asked).items():
-        batch = data.batch(np.arange(min(len(data), _AT_ONCE))).to(device)
-        trace = trained.learner.model.encoder(batch)
-        weights, spans = encoder_weights(trained.learner.model.encoder, trace), trace.spans
-        words, regions = torch.zeros_like(trace.mask), torch.zeros_like(trace.mask)
-        words[:, spans.text] = trace.mask[:, spans.text]
-        regions[:, spans.regions] = trace.mask[:, spans.regions]
-        findings.append(
-            by_head(
-                f"{name}: attention of words to regions",
-                100 * mass(weights, words, regions),
-                "percent of the attention of a word",
-            )
-        )
-        entries = trained.learner.reader.wordpiece.entries()
-        for row in range(min(asked.examples, len(batch))):
-            pieces = [entries[index] for index in data.sources[row]]
-            names = [str(number) for number in range(1, int(regions[row].sum()) + 1)]
-            grid = weights[:, row, :, spans.text, spans.regions]
-            title = f"{name}, {data.questions[row].id}"
-            figures += heat_maps(title, grid, ("word", pieces), ("region", names))
+        batch = data.batch(np.arange(min(len(data), MEASURED))).to(device)
+        drawn = [
+            (question.id, [entries[index] for index in data.sources[row]])
+            for row, question in enumerate(data.questions[: min(asked.examples, len(batch))])
+        ]
+        finding, maps = encoder_attention(name, trained.learner.model.encoder, batch, drawn)
+        findings.append(finding)
+        figures += maps
     return Answer(tuple(findings), tuple(figures))
 
 

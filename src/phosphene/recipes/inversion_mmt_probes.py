@@ -25,17 +25,15 @@ from phosphene.models.translator import Translator, build
 from phosphene.nn.visual import VisualTeacher, regions_from_map
 from phosphene.recipes.attention_probe import ask_fusion_attention
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
-from phosphene.recipes.degrade_probe import ask_degrade
 from phosphene.recipes.inversion_mmt_results import Trained
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings
 from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
     Subject,
     Used,
-    ask_contrastive,
     ask_incongruent,
-    ask_lexical,
     chosen,
     illustrated,
     swaps,
@@ -52,15 +50,8 @@ def fitting(settings: Settings) -> Fitting:
     """By name: whatever asks a translator; retrieval and clusters where a feature is distilled."""
     found: dict[str, Probe] = {
         "incongruent": _incongruent,
-        "contrastive": lambda trained, settings, asked: ask_contrastive(
-            subject(trained, settings), asked
-        ),
-        "lexical": lambda trained, settings, asked: ask_lexical(subject(trained, settings), asked),
+        **sentence_probes(subject, settings.data.languages[0], settings.data.source),
     }
-    if settings.data.languages[0] == "en":
-        found["degrade"] = lambda trained, settings, asked: ask_degrade(
-            subject(trained, settings), asked, settings.data.source
-        )
     if settings.distils:
         found |= {"retrieval": _retrieval, "clusters": _clusters}
     if settings.system in ("image_free", "image_free_without_text", "image_given"):

@@ -6,30 +6,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from phosphene.core.errors import InputError
 from phosphene.data.dataset import TranslationData, encode
 from phosphene.data.translation import Pair
 from phosphene.evaluate.gates import gate_scores, lexicon
 from phosphene.evaluate.pictures import tags_only, withheld
-from phosphene.evaluate.probes.attention import encoder_weights, mass
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.score import Score
 from phosphene.evaluate.system import System, with_photo_subsets
 from phosphene.evaluate.world import world_judge
 from phosphene.models.sources import VLSource
-from phosphene.recipes.attention_probe import by_head, heat_maps
+from phosphene.recipes.attention_probe import MEASURED, encoder_attention
 from phosphene.recipes.blank_regions import blank_regions
-from phosphene.recipes.degrade_probe import ask_degrade
 from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
     Subject,
     Used,
-    ask_contrastive,
     ask_incongruent,
-    ask_lexical,
     chosen,
     illustrated,
     swaps,
@@ -37,22 +33,13 @@ from phosphene.recipes.translation_probes import (
 from phosphene.recipes.vlp_mmt_results import Trained
 from phosphene.recipes.vlp_mmt_settings import Settings
 
-_MEASURED = 64
-
 
 def fitting(settings: Settings) -> Fitting:
     """By name: whatever asks a translator; attention and lambda where pictures are read."""
     found: dict[str, Probe] = {
         "incongruent": _incongruent,
-        "contrastive": lambda trained, settings, asked: ask_contrastive(
-            subject(trained, settings), asked
-        ),
-        "lexical": lambda trained, settings, asked: ask_lexical(subject(trained, settings), asked),
+        **sentence_probes(subject, settings.data.languages[0], settings.data.source),
     }
-    if settings.data.languages[0] == "en":
-        found["degrade"] = lambda trained, settings, asked: ask_degrade(
-            subject(trained, settings), asked, settings.data.source
-        )
     if settings.pretrains:
         found["attention"] = _attention
     if settings.learns_gate:
@@ -121,7 +108,6 @@ def _lambda(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     return Answer(tuple(findings))
 
 
-@torch.no_grad()
 def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     """How much words attend to regions in the encoder, and to which."""
     source = trained.model.source
@@ -130,27 +116,14 @@ def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     for name, used in illustrated(subject(trained, settings).tests, asked).items():
         data = used.data
         device = trained.model.embedding.table.device
-        batch = data.batch(np.arange(min(len(data), _MEASURED))).to(device)
-        trace = source.encoder(batch)
-        weights, spans = encoder_weights(source.encoder, trace), trace.spans
-        words, regions = torch.zeros_like(trace.mask), torch.zeros_like(trace.mask)
-        words[:, spans.text] = trace.mask[:, spans.text]
-        regions[:, spans.regions] = trace.mask[:, spans.regions]
-        findings.append(
-            by_head(
-                f"{name}: attention of words to regions",
-                100 * mass(weights, words, regions),
-                "percent of the attention of a source word",
-            )
-        )
-        for row in range(min(asked.examples, len(batch))):
-            count = int(regions[row].sum())
-            pieces = trained.data.wordpiece.pieces(data.pairs[row].source)
-            grid = weights[:, row, :, spans.text, spans.regions]
-            names = [str(number) for number in range(1, count + 1)]
-            figures += heat_maps(
-                f"{name}, {data.pairs[row].id}", grid, ("word", pieces), ("region", names)
-            )
+        batch = data.batch(np.arange(min(len(data), MEASURED))).to(device)
+        drawn = [
+            (pair.id, trained.data.wordpiece.pieces(pair.source))
+            for pair in data.pairs[: min(asked.examples, len(batch))]
+        ]
+        finding, maps = encoder_attention(name, source.encoder, batch, drawn)
+        findings.append(finding)
+        figures += maps
     return Answer(tuple(findings), tuple(figures))
 
 
