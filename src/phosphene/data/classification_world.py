@@ -25,10 +25,10 @@ WORLD_LABELS: Final[Mapping[WorldTask, LabelSet]] = MappingProxyType(
     }
 )
 CONFOUNDERS: Final[Mapping[WorldTask, int]] = MappingProxyType(
-    {"hostility": 4, "genres": 1, "entailment": 1}
+    {"hostility": 4, "genres": 1, "entailment": 3}
 )
-"""Consecutive examples that share sentences and pictures. Drawn apart, those of an exclusive or
-teach a network to say nothing: what one says of a word or a picture the next contradicts."""
+"""Consecutive examples that share sentences or pictures. Drawn apart, they teach a network to say
+nothing: what one says of a word or a picture the next contradicts."""
 
 
 def world_examples(

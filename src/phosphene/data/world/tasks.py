@@ -14,23 +14,24 @@ entailment     three classes             1/3 picture alone, 2/3 sentence alone
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
-from phosphene.data.world.captions import caption
 from phosphene.data.world.compose import phrasings, pick
+from phosphene.data.world.english import PLACE_PHRASES
 from phosphene.data.world.lexicon import (
     ANIMALS,
     CHILDREN,
     COLOURS,
     ORDINARY,
-    PEOPLE,
-    PORTABLE,
-    Relation,
+    PLACES,
 )
 from phosphene.data.world.scene import Scene
 from phosphene.data.world.splits import Part, Split, World, seeded
+
+_T = TypeVar("_T")
 
 Entailment = Literal["entailment", "neutral", "contradiction"]
 ENTAILMENTS: Final[tuple[Entailment, ...]] = ("entailment", "neutral", "contradiction")
@@ -150,63 +151,41 @@ _UNSEEN: Final = (
 )  # fmt: skip
 
 
+_CLAIMS_OF_COLOUR: Final = (
+    "what one sees is {} .", "what is shown is {} .", "something here is {} .",
+    "one sees something {} .",
+)  # fmt: skip
+_CLAIMS_OF_PLACE: Final = (
+    "this is {} .", "we are {} .", "the picture was taken {} .", "it all happened {} .",
+)  # fmt: skip
+
+
 def entailment(world: World, index: int, part: Part = Part.TRAIN) -> EntailmentExample:
     """Example ``index`` of the three-way task.
 
-    Three examples in a row share a picture: a true caption; a true caption with an addition that no
-    picture shows; and the caption of a scene in which one mentioned fact is otherwise. True and
-    false captions are alike as sentences, so the sentence alone cannot tell them apart.
+    Three examples in a row are claims about one picture of a thing somewhere, of its colour or of
+    the place: a true one; a true one with an addition that no picture shows; and one that is false.
+    True and false claims are alike as sentences, so the sentence alone cannot tell them apart.
     """
     group, label = divmod(index, len(ENTAILMENTS))
     rng = seeded(f"{world.seed}/entailment/{part.value}/{group}")
-    scene = world.scene(Split.ORDINARY, group, part)
-    match ENTAILMENTS[label]:
-        case "entailment":
-            sentence = caption(scene, "en")
-        case "neutral":
-            sentence = f"{caption(scene, 'en').removesuffix(' .')} {pick(rng, _UNSEEN)} ."
-        case "contradiction":
-            sentence = caption(_altered(scene, rng), "en")
+    scene = _lone(world.scene(Split.ORDINARY, group, part))
+    if rng.random() < 0.5:
+        claim = pick(rng, _CLAIMS_OF_COLOUR)
+        sentence = claim.format(_told(rng, COLOURS, scene.focus.colour, label))
+    else:
+        claim = pick(rng, _CLAIMS_OF_PLACE)
+        sentence = claim.format(PLACE_PHRASES[_told(rng, PLACES, scene.place, label)])
+    if ENTAILMENTS[label] == "neutral":
+        sentence = f"{sentence.removesuffix(' .')} {pick(rng, _UNSEEN)} ."
     return EntailmentExample(scene, sentence, ENTAILMENTS[label])
 
 
-_OPPOSITE: Final[dict[Relation, Relation]] = {
-    "left": "right",
-    "right": "left",
-    "above": "below",
-    "below": "above",
-}
-
-
-def _altered(scene: Scene, rng: Random) -> Scene:
-    """The scene with one fact otherwise that its caption mentions.
-
-    Facts are exchanged among equals (what can be held for what can be held), which keeps false
-    captions distributed like true ones.
-    """
-    focus, rest = scene.focus, scene.things[1:]
-    facts = ["kind"] + ["colour"] * scene.phrasing.colour
-    if scene.person is not None:
-        facts.append("person")
-    if scene.relation in _OPPOSITE:
-        facts.append("relation")
-    match pick(rng, facts):
-        case "colour":
-            colour = pick(rng, [each for each in COLOURS if each != focus.colour])
-            return replace(scene, things=(replace(focus, colour=colour), *rest))
-        case "person" if scene.person is not None:
-            was = scene.person.kind
-            person = replace(scene.person, kind=pick(rng, [who for who in PEOPLE if who != was]))
-            return replace(scene, person=person)
-        case "relation" if scene.relation is not None:
-            return replace(scene, relation=_OPPOSITE[scene.relation])
-    here = {thing.kind for thing in scene.things}
-    equals = [
-        kind
-        for kind in ORDINARY
-        if kind not in here and (kind in PORTABLE) == (focus.kind in PORTABLE)
-    ]
-    return replace(scene, things=(replace(focus, kind=pick(rng, equals)), *rest))
+def _told(rng: Random, options: Sequence[_T], fact: _T, label: int) -> _T:
+    """``fact``, or of a contradiction something else."""
+    if ENTAILMENTS[label] != "contradiction":
+        return fact
+    return pick(rng, [other for other in options if other != fact])
 
 
 __all__ = [
