@@ -64,7 +64,9 @@ def image_weights(folder: Path, seed: int) -> tuple[float, float]:
     answers, task = Answers(student.data.train, seed), Task(many=True)
     finished = distil(runner, plan, task, pupil, answers, mask)
     weigh = weights(plan, task, pupil.learner)
-    found = mean_weights(Trained(data, student, student, mask, finished, weigh, answers))[:, 1]
+    found = mean_weights(
+        Trained(data, student, student, mask, finished, {"train": answers}, weigh)
+    )[:, 1]
     return float(found[answers.noisy].mean()), float(found[~answers.noisy].mean())
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from phosphene.core.runlog import RunLog
 from phosphene.core.types import Modality
 from phosphene.data.classification_data import ClassificationData, in_order
+from phosphene.data.teaching import States
 from phosphene.data.views import Drop
 from phosphene.evaluate.classification import (
     Agreement,
@@ -32,6 +33,8 @@ from phosphene.models.view_answers import answer_views
 _EXAMPLES_AT_ONCE: Final = 64
 _DRAWS: Final = 3
 """Of swapped modalities."""
+_SWAPPED: Final = 500
+"""At most so many examples are swapped: a teacher answers to them anew in every draw."""
 Labelled = tuple[Answerer, ClassificationData]
 """A classifier, and the data as it reads them."""
 
@@ -48,6 +51,14 @@ def answers_to(
             found.append(answer_views(model, batch.to(device), drop)[1].cpu().float())
             advance(sum(map(len, found)))
     return torch.cat(found)
+
+
+def read_logits(answers: States, data: ClassificationData) -> Float[Tensor, "example view label"]:
+    """The same from what was answered before."""
+    ids = [example.id for example in data.examples]
+    parts = range(0, len(ids), _EXAMPLES_AT_ONCE)
+    found = [answers.read(ids[first : first + _EXAMPLES_AT_ONCE], ("logits",)) for first in parts]
+    return torch.stack([entry["logits"].float() for part in found for entry in part])
 
 
 def threshold_of(
@@ -97,16 +108,19 @@ def agreement_scores(
 ) -> list[Score]:
     """How often both say the same, as the examples are and with one modality of another example.
 
-    Of many labels the mean over labels. Every draw moves all examples of a batch.
+    Of many labels the mean over labels. Every draw moves all examples of a batch; of a large test
+    set only the first are asked.
     """
     scores = []
+    few = np.arange(min(_SWAPPED, len(student[1])))
+    ours, theirs = ((model, data.take(few)) for model, data in (student, teacher))
     for swapped in (None, "image", "text"):
         draws = [
-            _agreement(student, teacher, thresholds, swapped, seed)
+            _agreement(ours, theirs, thresholds, swapped, seed)
             for seed in range(_DRAWS if swapped else 1)
         ]
         name = "agreement with the teacher" + (f", {swapped} swapped" if swapped else "")
-        signature = f"examples:{len(student[1])}|draws:{len(draws)}"
+        signature = f"examples:{len(few)}|draws:{len(draws)}"
         ratio = float(np.mean([each.ratio for each in draws]))
         kappa = float(np.mean([each.kappa for each in draws]))
         scores.append(Score(f"{name}, ratio", 100 * ratio, signature))
@@ -192,5 +206,6 @@ __all__ = [
     "answers_to",
     "divergence_scores",
     "label_scores",
+    "read_logits",
     "threshold_of",
 ]

@@ -32,7 +32,7 @@ student layer with the teacher's at the same depth; RKD and SP compare what is c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -40,7 +40,7 @@ from torch import Tensor
 
 from phosphene.core.runtime import seed_update
 from phosphene.core.types import VIEWS, Taught
-from phosphene.data.classification_data import ExampleBatches, in_order
+from phosphene.data.classification_data import ClassificationData, ExampleBatches, in_order
 from phosphene.data.store import Store
 from phosphene.data.taught import TaughtBatches
 from phosphene.data.teaching import States
@@ -74,14 +74,18 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     teacher = side(settings, data, settings.teacher_network)
     finished = teach(trainer, settings, task, teacher)
     drop = dropped(settings, teacher)
+    answers: dict[str, States] = {
+        "validation": answers_to(trainer, settings, teacher, teacher.data.validation, drop),
+        "test": answers_to(trainer, settings, teacher, teacher.data.test, drop),
+    }
     if settings.system == "teacher":
-        return Trained(data, teacher, teacher, drop, finished)
+        return Trained(data, teacher, teacher, drop, finished, answers)
     seed_update(settings.seed)
     pupil = Pupil.of(settings, side(settings, data, settings.network), teacher)
-    answers = teacher_answers(trainer, settings, teacher, drop, pupil)
-    finished = distil(trainer, settings, task, pupil, answers, drop)
+    answers["train"] = training_answers(trainer, settings, teacher, drop, pupil)
+    finished = distil(trainer, settings, task, pupil, answers["train"], drop)
     weigh = weights(settings, task, pupil.learner)
-    return Trained(data, pupil.student, teacher, drop, finished, weigh, answers)
+    return Trained(data, pupil.student, teacher, drop, finished, answers, weigh)
 
 
 def teach(trainer: Fitter, settings: Settings, task: Task, teacher: Side) -> Finished:
@@ -107,12 +111,24 @@ def dropped(settings: Settings, teacher: Side) -> Drop:
     return dropping(settings.drop, region)
 
 
-def teacher_answers(
+def training_answers(
     trainer: Fitter, settings: Settings, teacher: Side, drop: Drop, pupil: Pupil
 ) -> States:
-    """The teacher's answers to the training examples, computed once where they can be kept."""
+    """The teacher's answers to the training examples, with the states that are compared."""
     layers = [theirs for _, theirs in pupil.hints.matches] if settings.features else []
-    online = OnlineAnswers(teacher.model, teacher.data.train, drop, layers)
+    return answers_to(trainer, settings, teacher, teacher.data.train, drop, layers)
+
+
+def answers_to(
+    trainer: Fitter,
+    settings: Settings,
+    teacher: Side,
+    data: ClassificationData,
+    drop: Drop,
+    layers: Sequence[int] = (),
+) -> States:
+    """The teacher's answers in all views, computed once where they can be kept."""
+    online = OnlineAnswers(teacher.model, data, drop, layers)
     folder = trainer.cache("answers", producer_of(online, settings.drop).digest)
     return online if folder is None else store_answers(online, folder, settings.drop, trainer.log)
 
@@ -214,6 +230,6 @@ def cache(trainer: Fitter, settings: Settings) -> Store:
     teach(trainer, settings, Task(data.labels.many), teacher)
     seed_update(settings.seed)
     pupil = Pupil.of(settings, side(settings, data, settings.network), teacher)
-    stored = teacher_answers(trainer, settings, teacher, dropped(settings, teacher), pupil)
+    stored = training_answers(trainer, settings, teacher, dropped(settings, teacher), pupil)
     assert isinstance(stored, Store)
     return stored

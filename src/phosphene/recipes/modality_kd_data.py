@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from tempfile import mkdtemp
 from typing import Literal
 
@@ -162,16 +163,20 @@ def load_data(trainer: Fitter, settings: Settings) -> Data:
             return _files(plan.files, settings.lengths.regions)
 
 
-def read_questions(source: Literal["easy_vqa", "daquar"]) -> Mapping[str, Sequence[Question]]:
+def read_questions(
+    source: Literal["easy_vqa", "daquar"],
+) -> Mapping[str, Sequence[Question]]:
     """``train``, ``validation`` and ``test``, which share no picture.
 
     Raises:
         InputError: the data are missing or wrong.
     """
     if source == "daquar":
-        return daquar_by_photo(data_root())
-    parts = split_by_image(read_easy_vqa("train"), {"train": 0.9, "validation": 0.1})
-    return {**parts, "test": read_easy_vqa("test")}
+        parts = daquar_by_photo(data_root())
+    else:
+        parts = split_by_image(read_easy_vqa("train"), {"train": 0.9, "validation": 0.1})
+        parts["test"] = read_easy_vqa("test")
+    return {"train": parts["train"], "validation": parts["validation"], "test": parts["test"]}
 
 
 def mean_region(data: ClassificationData) -> Float[Tensor, " feature"]:
@@ -220,7 +225,8 @@ def _questions(
     looks = freeze(build_teacher(network)).to(trainer.device)
     assert isinstance(looks, GridTeacher)
     splits = {}
-    for name, questions in parts.items():
+    for name, every in parts.items():
+        questions = drawn(every, settings.data.most.get(name))
         covered = [each for each in questions if each.best_answer in known]
         photos = sorted({each.image for each in covered if each.image is not None})
         if not covered or not photos:
@@ -235,6 +241,15 @@ def _questions(
         table = RegionTable(found, most=settings.lengths.regions)
         splits[name] = Split(examples, table, len(questions) - len(covered))
     return Data(labels, splits, Vision(network, looks))
+
+
+def drawn(questions: Sequence[Question], most: int | None) -> Sequence[Question]:
+    """At most so many, in their order; which ones depends on their ids alone."""
+    if most is None or len(questions) <= most:
+        return questions
+    chance = {each.id: Random(f"most/{each.id}").random() for each in questions}
+    last = sorted(chance.values())[most - 1]
+    return [each for each in questions if chance[each.id] <= last]
 
 
 def _files(files: FilesConfig, most: int) -> Data:
@@ -289,6 +304,7 @@ __all__ = [
     "Data",
     "Encoded",
     "Split",
+    "drawn",
     "load_data",
     "mean_region",
     "read_examples",

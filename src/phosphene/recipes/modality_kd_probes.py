@@ -19,7 +19,7 @@ from phosphene.data.classification_data import ClassificationData, in_order
 from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.world.splits import swapped
 from phosphene.evaluate.classification import divergence_by_view
-from phosphene.evaluate.classifier import answers_to, label_scores, threshold_of
+from phosphene.evaluate.classifier import label_scores, threshold_of
 from phosphene.evaluate.probes.consistency import Predictions, consistency
 from phosphene.evaluate.probes.density import density, distance, of_interest
 from phosphene.evaluate.probes.finding import Finding
@@ -53,15 +53,14 @@ def _sides(trained: Trained, settings: Settings) -> dict[str, Side]:
 
 
 def _answers(trained: Trained, side: Side, log: RunLog) -> Float[Tensor, "example view label"]:
-    return answers_to(side.model, side.data.test, trained.drop, log, "test")
+    return trained.logits(side, "test", log)
 
 
 def _threshold(trained: Trained, side: Side, log: RunLog) -> float:
     held_out = side.data.validation
     if not held_out.labels.many:
         return 0.5
-    logits = answers_to(side.model, held_out, trained.drop, log, "validation")
-    return threshold_of(logits, held_out)
+    return threshold_of(trained.logits(side, "validation", log), held_out)
 
 
 def _views(trained: Trained, settings: Settings, asked: Asked) -> Answer:

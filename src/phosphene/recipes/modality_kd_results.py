@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from phosphene.core.config import settings_hash
 from phosphene.core.runlog import RunLog, sign
 from phosphene.core.types import VIEWS, Taught
 from phosphene.data.answers import AnswerVocabulary
-from phosphene.data.classification_data import in_order
+from phosphene.data.classification_data import ClassificationData, in_order
 from phosphene.data.taught import with_answers
 from phosphene.data.teaching import States
 from phosphene.data.views import Drop
@@ -24,6 +24,7 @@ from phosphene.evaluate.classifier import (
     answers_to,
     divergence_scores,
     label_scores,
+    read_logits,
     threshold_of,
 )
 from phosphene.evaluate.score import Score
@@ -47,9 +48,16 @@ class Trained:
     teacher: Side
     drop: Drop
     finished: Finished
+    answers: Mapping[str, States]
+    """The teacher's in all views, to ``validation``, ``test`` and, of a student, ``train``."""
     weigh: Callable[[Taught], Float[Tensor, "batch view"]] | None = None
-    answers: States | None = None
-    """The teacher's, to the training examples."""
+
+    def logits(self, side: Side, split: str, log: RunLog) -> Float[Tensor, "example view label"]:
+        """What student or teacher answers in all views to ``validation`` or ``test``."""
+        data: ClassificationData = getattr(side.data, split)
+        if side is self.teacher:
+            return read_logits(self.answers[split], data)
+        return answers_to(side.model, data, self.drop, log, split)
 
 
 def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
@@ -57,10 +65,7 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
     data = trained.student.data.test
     many, uncovered = data.labels.many, trained.corpus.splits["test"].uncovered
     student, teacher = (
-        {
-            name: answers_to(side.model, split, trained.drop, log, name)
-            for name, split in (("validation", side.data.validation), ("test", side.data.test))
-        }
+        {split: trained.logits(side, split, log) for split in ("validation", "test")}
         for side in (trained.student, trained.teacher)
     )
     thresholds = [
@@ -93,7 +98,7 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
 
 def _weights(trained: Trained, settings: Settings) -> list[Score]:
     """The mean weight of every view over the training examples."""
-    if trained.weigh is None or trained.answers is None or settings.views == "none":
+    if trained.weigh is None or settings.views == "none":
         return []
     found = mean_weights(trained)
     signature = f"training examples:{len(trained.student.data.train)}|{settings.views}"
@@ -106,10 +111,10 @@ def _weights(trained: Trained, settings: Settings) -> list[Score]:
 @torch.no_grad()
 def mean_weights(trained: Trained) -> Float[Tensor, "example view"]:
     """The weights of every training example, in order."""
-    assert trained.weigh is not None and trained.answers is not None
+    assert trained.weigh is not None
     device = trained.student.model.classifier.weight.device
     found = [
-        trained.weigh(with_answers(batch, trained.answers).to(device)).cpu()
+        trained.weigh(with_answers(batch, trained.answers["train"]).to(device)).cpu()
         for batch in in_order(trained.student.data.train, _EXAMPLES_AT_ONCE)
     ]
     return torch.cat(found)

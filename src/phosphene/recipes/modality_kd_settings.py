@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -75,6 +76,8 @@ class DataConfig(Frozen):
     world_seed: int = Field(default=1, ge=0)
     answers: int = Field(default=3000, ge=1)
     """Questions: the most frequent answers are the classes."""
+    most: Mapping[str, Annotated[int, Field(ge=1)]] = {}
+    """Questions: at most so many of a split, drawn by chance whatever the seed."""
     region_side: int = Field(default=112, ge=32)
     """Questions: pixels of the squares whose cells EfficientNet-Lite0 looks at."""
     files: FilesConfig | None = None
@@ -85,9 +88,11 @@ class DataConfig(Frozen):
     """``train``: how many; 0: as many as there are for validation."""
 
     @model_validator(mode="after")
-    def _files_are_named(self) -> DataConfig:
+    def _parts_are_known(self) -> DataConfig:
         if (self.source == "files") != (self.files is not None):
             raise ValueError("a section data.files belongs to data.source = 'files' alone")
+        if not self.most.keys() <= {"train", "validation", "test"}:
+            raise ValueError("most: expected train, validation or test")
         return self
 
 
