@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phosphene.report.model import Curve
-from phosphene.report.plots import describe, line_plot, nice_ticks
+from phosphene.report.plots import describe, line_plot, log_ticks, nice_ticks
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,22 @@ def test_a_line_is_where_its_values_are() -> None:
     # The plot area is 64..608 wide and 36..272 high, and both axes go from 0 to 10.
     assert polyline.attrib["points"] == "64.0,272.0 336.0,36.0 608.0,154.0"
     assert len(list(root.iter("circle"))) == 3
+
+
+@given(st.floats(1e-9, 1e9), st.floats(1e-9, 1e9))
+def test_logarithmic_ticks_enclose_the_values(one: float, two: float) -> None:
+    low, high = sorted((one, two))
+    ticks = log_ticks(low, high)
+    assert ticks[0] <= low * (1 + 1e-9) and ticks[-1] >= high * (1 - 1e-9)
+    assert len(ticks) >= 2 and ticks == sorted(set(ticks))
+    assert len(ticks) == 2 or (ticks[1] > low and ticks[-2] < high), "none more than needed"
+
+
+def test_a_decade_is_as_wide_as_the_next() -> None:
+    points = ((100.0, 0.0), (1000.0, 10.0), (10000.0, 5.0))
+    svg = line_plot([Curve("accuracy", points)], "t", "x", "y", log_x=True)
+    (polyline,) = ElementTree.fromstring(svg).iter("polyline")
+    assert polyline.attrib["points"] == "64.0,272.0 336.0,36.0 608.0,154.0"
 
 
 def test_a_gap_stays_a_gap() -> None:

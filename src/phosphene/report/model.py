@@ -127,6 +127,8 @@ class Plot:
     x_label: str
     y_label: str
     curves: tuple[Curve, ...]
+    log_x: bool = False
+    """The horizontal axis is logarithmic."""
 
 
 @dataclass(frozen=True)

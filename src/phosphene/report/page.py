@@ -245,7 +245,7 @@ def _plot(plot: Plot, identifier: str) -> str:
     return "\n".join(
         [
             "<figure>",
-            line_plot(plot.curves, plot.title, plot.x_label, plot.y_label),
+            line_plot(plot.curves, plot.title, plot.x_label, plot.y_label, log_x=plot.log_x),
             "<details><summary>Points of this plot</summary>",
             _table(points, identifier),
             "</details>",

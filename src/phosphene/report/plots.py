@@ -7,7 +7,7 @@ curve also has its own dashes and marker labels, so that none is told by its col
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from phosphene.report.markup import escape
@@ -23,22 +23,33 @@ _DASHES = ("none", "7 3", "2 3", "9 3 2 3", "12 4", "4 4")
 
 @dataclass(frozen=True)
 class _Axis:
-    """A linear scale from values to positions, with its ticks."""
+    """A scale from values to positions, with its ticks."""
 
     ticks: Sequence[float]
     start: float
     end: float
+    scale: Callable[[float], float] = float
+    """What distances are proportional to: the value itself, or its logarithm."""
 
     def __call__(self, value: float) -> float:
-        low, high = self.ticks[0], self.ticks[-1]
-        return self.start + (value - low) / (high - low) * (self.end - self.start)
+        low, here, high = map(self.scale, (self.ticks[0], value, self.ticks[-1]))
+        return self.start + (here - low) / (high - low) * (self.end - self.start)
 
 
-def line_plot(series: Sequence[Curve], title: str, x_label: str, y_label: str) -> str:
+def line_plot(
+    series: Sequence[Curve], title: str, x_label: str, y_label: str, *, log_x: bool = False
+) -> str:
     """An SVG element with one line per curve, axes, ticks and a legend.
 
     Points that are not finite interrupt their line. The text alternative (``<desc>``) gives each
     curve's first, last, least and greatest value.
+
+    Args:
+        series: the curves.
+        title: above them.
+        x_label: of the horizontal axis.
+        y_label: of the vertical axis.
+        log_x: the horizontal axis is logarithmic; every x has to be positive.
     """
     height = _PLOT_HEIGHT + _LEGEND_LINE * len(series)
     points = [point for curve in series for segment in curve.segments() for point in segment]
@@ -50,7 +61,8 @@ def line_plot(series: Sequence[Curve], title: str, x_label: str, y_label: str) -
     ]
     if points:
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        x_axis = _Axis(nice_ticks(min(xs), max(xs)), _LEFT, _WIDTH - _RIGHT)
+        x_ticks, x_scale = (log_ticks, math.log10) if log_x else (nice_ticks, float)
+        x_axis = _Axis(x_ticks(min(xs), max(xs)), _LEFT, _WIDTH - _RIGHT, x_scale)
         y_axis = _Axis(nice_ticks(min(ys), max(ys)), _PLOT_HEIGHT - _BOTTOM, _TOP)
         parts += _grid(x_axis, y_axis, x_label, y_label)
         for index, curve in enumerate(series):
@@ -92,6 +104,19 @@ def nice_ticks(low: Real, high: Real, intervals: int = 5) -> list[float]:
     step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [index * step for index in range(first, last + 1)]
+
+
+def log_ticks(low: Real, high: Real) -> list[float]:
+    """1, 2 and 5 times powers of ten from at or below ``low`` to at or above ``high``.
+
+    >>> log_ticks(100, 900)
+    [100.0, 200.0, 500.0, 1000.0]
+    """
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+    ticks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    first = sum(tick <= low for tick in ticks) - 1
+    last = sum(tick < high for tick in ticks)
+    return ticks[first : max(last, first + 1) + 1]
 
 
 def _grid(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str) -> list[str]:
@@ -168,4 +193,4 @@ def _short(value: float) -> str:
     return f"{value:.4g}"
 
 
-__all__ = ["describe", "line_plot", "nice_ticks"]
+__all__ = ["describe", "line_plot", "log_ticks", "nice_ticks"]

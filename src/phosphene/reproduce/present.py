@@ -157,9 +157,14 @@ def _tests(compared: Sequence[Compared]) -> int:
 
 
 def _sweep(found: Measurements) -> list[Plot]:
-    """Every column over the ``x`` of its blocks, a curve for every row."""
+    """Every column over the ``x`` of its blocks, a curve for every row.
+
+    Amounts that span a decade or more are on a logarithmic axis.
+    """
     table, size = found.grid.table, found.grid.request.size
     steps = [block for block in table.blocks if block.x is not None]
+    amounts = [block.x for block in steps if block.x is not None]
+    decades = bool(amounts) and 0 < 10 * min(amounts) <= max(amounts)
     plots = []
     for column in table.columns if steps else ():
         if size not in column.splits:
@@ -172,7 +177,7 @@ def _sweep(found: Measurements) -> list[Plot]:
             points = [(x, c.mean) for x, c in cells if x is not None and isinstance(c, Measured)]
             curves.append(Curve(row.label, tuple(points)))
         label = f"{' + '.join(column.splits[size])}: {column.score}"
-        plots.append(Plot(label, table.x_label, column.score, tuple(curves)))
+        plots.append(Plot(label, table.x_label, column.score, tuple(curves), log_x=decades))
     return plots
 
 
