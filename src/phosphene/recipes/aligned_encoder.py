@@ -41,8 +41,8 @@ from phosphene.models.aligned import AlignedEncoder, in_parts
 from phosphene.models.aligned_folder import KnownEncoder
 from phosphene.models.pretrained_aligned import (
     MultilingualClipConfig,
-    UniversalSentences,
     multilingual_clip,
+    sentence_encoder,
 )
 from phosphene.models.projection import (
     ProjectedEncoder,
@@ -196,7 +196,7 @@ def train_projections(
     side = projection.teacher.side
     photos = multi30k_captions(root, "en")
     teacher = freeze(build_teacher(projection.teacher)).to(trainer.device)
-    reader = UniversalSentences()
+    reader = sentence_encoder(projection)
 
     @cache
     def features() -> FeaturePairs:
