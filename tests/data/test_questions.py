@@ -73,6 +73,21 @@ def test_an_epoch_has_every_question_once_and_starts_anywhere() -> None:
     ]
 
 
+def test_questions_about_one_picture_stay_together() -> None:
+    asked = [question(number, image=f"p{number % 4}") for number in range(12)]
+    table = RegionTable(
+        {f"p{n}": PictureRegions(torch.ones(1, 3), torch.zeros(1, 4)) for n in range(4)}
+    )
+    encoded = encode_questions(asked, reader(), table)
+    walk = QuestionBatches(encoded, 3, 1, together=True).iterate(Position())
+    batches = [next(walk)[1] for _ in range(8)]
+    numbers = [sorted(int(name[1:]) for name in batch.ids) for batch in batches]
+    assert all(len({number % 4 for number in batch}) == 1 for batch in numbers)
+    first, second = ([batch[0] % 4 for batch in numbers[start : start + 4]] for start in (0, 4))
+    assert sorted(first) == sorted(second) == [0, 1, 2, 3], "each picture once an epoch"
+    assert first != second
+
+
 def test_hidden_pieces_are_the_same_whenever_a_run_is_resumed() -> None:
     batches = QuestionBatches(data(60), 60, 1, hide=0.5, unknown=PIECES.unk_id)
     (_, one), (_, other) = (next(batches.iterate(Position())) for _ in range(2))

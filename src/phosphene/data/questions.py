@@ -183,9 +183,15 @@ def labelled(data: QuestionData, vocabulary: AnswerVocabulary, *, soft: bool) ->
 @final
 @dataclass(frozen=True)
 class Shuffled:
-    """A seeded order of ``count`` examples, ``size`` at a time; an epoch's last part is shorter."""
+    """A seeded order of examples, ``size`` at a time; an epoch's last part is shorter.
 
-    count: int
+    Attributes:
+        groups: the examples; those of a group stay one after the other.
+        size: of a part.
+        seed: of the order.
+    """
+
+    groups: Sequence[Sequence[int]]
     size: int
     seed: int
 
@@ -193,8 +199,9 @@ class Shuffled:
         """``(position after, epoch, examples)`` from ``start`` on, without end."""
         epoch, first = start.epoch, start.batch
         while True:
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
-            parts = np.split(order, range(self.size, self.count, self.size))
+            chance = np.random.default_rng([self.seed, epoch]).permutation(len(self.groups))
+            order = np.array([row for group in chance for row in self.groups[group]])
+            parts = np.split(order, range(self.size, len(order), self.size))
             for number, indices in enumerate(parts[first:], start=first):
                 last = number + 1 == len(parts)
                 yield (
@@ -203,6 +210,22 @@ class Shuffled:
                     indices,
                 )
             epoch, first = epoch + 1, 0
+
+
+def one_by_one(count: int) -> list[list[int]]:
+    """Every example for itself."""
+    return [[row] for row in range(count)]
+
+
+def by_picture(questions: Sequence[Question]) -> list[list[int]]:
+    """The questions about one picture together.
+
+    What they have in common cannot tell their answers apart, so within a batch it is not learned.
+    """
+    found: dict[str, list[int]] = {}
+    for row, question in enumerate(questions):
+        found.setdefault(question.image_id, []).append(row)
+    return list(found.values())
 
 
 @final
@@ -215,13 +238,22 @@ class QuestionBatches:
         seed: of their order.
         hide: so many word pieces of a question, as a share, become ``unknown``.
         unknown: the id that stands for what is hidden.
+        together: the questions about one picture stay one after the other.
     """
 
     def __init__(
-        self, data: QuestionData, size: int, seed: int, hide: float = 0.0, unknown: int = 0
+        self,
+        data: QuestionData,
+        size: int,
+        seed: int,
+        hide: float = 0.0,
+        unknown: int = 0,
+        *,
+        together: bool = False,
     ) -> None:
         self.data = data
-        self.order = Shuffled(len(data), size, seed)
+        groups = by_picture(data.questions) if together else one_by_one(len(data))
+        self.order = Shuffled(groups, size, seed)
         self.hide = hide
         self.unknown = unknown
 
@@ -260,8 +292,10 @@ __all__ = [
     "QuestionData",
     "Reader",
     "Shuffled",
+    "by_picture",
     "encode_questions",
     "in_order",
     "labelled",
+    "one_by_one",
     "tags_of",
 ]

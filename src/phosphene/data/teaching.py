@@ -34,7 +34,7 @@ from phosphene.data.align import (
 )
 from phosphene.data.loader import Indices, Position, shard
 from phosphene.data.pharaoh import Alignment
-from phosphene.data.questions import QuestionData, Reader, Shuffled, tags_of
+from phosphene.data.questions import QuestionData, Reader, Shuffled, one_by_one, tags_of
 from phosphene.data.store import Arrays, pad
 from phosphene.data.vqa import Question
 from phosphene.data.wordpiece import UNK
@@ -148,7 +148,7 @@ class TeachingBatches:
         self.lessons = lessons
         self.states = states
         self.mixing = mixing
-        self.order = Shuffled(len(lessons), size, seed)
+        self.order = Shuffled(one_by_one(len(lessons)), size, seed)
 
     def iterate(
         self, start: Position, rank: int = 0, processes: int = 1

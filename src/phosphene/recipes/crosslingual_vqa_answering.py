@@ -37,7 +37,7 @@ def answering(
         modules={"model": who.model},
         batches=QuestionBatches(
             sets.train, settings.batch, settings.seed, settings.word_dropout,
-            who.reader.wordpiece.unk_id,
+            who.reader.wordpiece.unk_id, together=settings.together,
         ),
         loss=loss,
         evaluate=lambda: held_out_means(
