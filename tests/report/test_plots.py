@@ -5,7 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from phosphene.report.model import Curve
@@ -47,6 +47,7 @@ def test_a_line_is_where_its_values_are() -> None:
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1e-9, 1e9))
+@example(1e9, math.nextafter(1e9, 0))
 def test_logarithmic_ticks_enclose_the_values(one: float, two: float) -> None:
     low, high = sorted((one, two))
     ticks = log_ticks(low, high)

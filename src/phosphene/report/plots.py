@@ -112,7 +112,8 @@ def log_ticks(low: Real, high: Real) -> list[float]:
     >>> log_ticks(100, 900)
     [100.0, 200.0, 500.0, 1000.0]
     """
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+    # One power more on either side: logarithms are rounded.
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     ticks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
     first = sum(tick <= low for tick in ticks) - 1
     last = sum(tick < high for tick in ticks)
