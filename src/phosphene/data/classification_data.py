@@ -16,7 +16,7 @@ from phosphene.core.types import Batch, Labels, Pixels, Regions, Tokens
 from phosphene.data.classification import Example, LabelSet
 from phosphene.data.dataset import NO_PICTURE, Encode
 from phosphene.data.image import Progress, load_rgb, to_tensor
-from phosphene.data.loader import Indices, Position, shard
+from phosphene.data.loader import Indices, Position, Shuffled, in_groups, shard
 from phosphene.data.regions import RegionTable, picture_names
 from phosphene.data.text import PAD_ID
 
@@ -98,15 +98,16 @@ class ClassificationData:
         """
         if not self.together <= count < len(self):
             raise InputError(f"{count} of {len(self)} examples cannot be split off")
-        order = self.shuffled(np.random.default_rng([seed, len(self)]))
+        order = in_groups(self.groups, np.random.default_rng([seed, len(self)]))
         count -= count % self.together
         return self.take(np.sort(order[count:])), self.take(np.sort(order[:count]))
 
-    def shuffled(self, rng: np.random.Generator) -> Indices:
-        """All examples in random order, those that belong together one after the other."""
-        blocks = rng.permutation(-(-len(self) // self.together))
-        order = (blocks[:, None] * self.together + np.arange(self.together)).ravel()
-        return order[order < len(self)]
+    @property
+    def groups(self) -> list[range]:
+        """The examples that belong together."""
+        count = len(self)
+        starts = range(0, count, self.together)
+        return [range(start, min(start + self.together, count)) for start in starts]
 
     def digest(self) -> str:
         """Twelve hexadecimal digits of the examples: the data of a signature."""
@@ -173,22 +174,14 @@ class ExampleBatches:
 
     def __init__(self, data: ClassificationData, size: int, seed: int) -> None:
         self.data = data
-        self.size = size
-        self.seed = seed
+        self.order = Shuffled(data.groups, size, seed)
 
     def iterate(
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, Batch]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        epoch, first = start.epoch, start.batch
-        while True:
-            order = self.data.shuffled(np.random.default_rng([self.seed, epoch]))
-            batches = np.split(order, range(self.size, len(order), self.size))
-            for number, indices in enumerate(batches[first:], start=first):
-                last = number + 1 == len(batches)
-                after = Position(epoch + 1, 0) if last else Position(epoch, number + 1)
-                yield after, self.data.batch(shard(indices, rank, processes))
-            epoch, first = epoch + 1, 0
+        for after, _, indices in self.order.walk(start):
+            yield after, self.data.batch(shard(indices, rank, processes))
 
 
 def in_order(data: ClassificationData, size: int) -> Iterator[Batch]:

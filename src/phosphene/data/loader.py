@@ -7,7 +7,7 @@ batches are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -109,6 +109,47 @@ class TokenBatches:
         return np.split(order, cuts)
 
 
+@final
+@dataclass(frozen=True)
+class Shuffled:
+    """A seeded order of examples, ``size`` at a time; an epoch's last part is shorter.
+
+    Attributes:
+        groups: the examples; those of a group stay one after the other.
+        size: of a part.
+        seed: of the order.
+    """
+
+    groups: Sequence[Sequence[int]]
+    size: int
+    seed: int
+
+    def walk(self, start: Position) -> Iterator[tuple[Position, int, Indices]]:
+        """``(position after, epoch, examples)`` from ``start`` on, without end."""
+        epoch, first = start.epoch, start.batch
+        while True:
+            order = in_groups(self.groups, np.random.default_rng([self.seed, epoch]))
+            parts = np.split(order, range(self.size, len(order), self.size))
+            for number, indices in enumerate(parts[first:], start=first):
+                last = number + 1 == len(parts)
+                yield (
+                    Position(epoch + 1, 0) if last else Position(epoch, number + 1),
+                    epoch,
+                    indices,
+                )
+            epoch, first = epoch + 1, 0
+
+
+def in_groups(groups: Sequence[Sequence[int]], rng: np.random.Generator) -> Indices:
+    """The groups in random order, what is in them side by side."""
+    return np.array([row for group in rng.permutation(len(groups)) for row in groups[group]])
+
+
+def one_by_one(count: int) -> list[list[int]]:
+    """Every example for itself."""
+    return [[row] for row in range(count)]
+
+
 def shard(indices: Indices, rank: int, world_size: int) -> Indices:
     """The rows of a global batch that process ``rank`` of ``world_size`` works on.
 
@@ -151,4 +192,14 @@ def collate(
     return Batch(tuple(ids), source, target, pixels, regions, tags, vectors)
 
 
-__all__ = ["Indices", "Lengths", "Position", "TokenBatches", "collate", "shard"]
+__all__ = [
+    "Indices",
+    "Lengths",
+    "Position",
+    "Shuffled",
+    "TokenBatches",
+    "collate",
+    "in_groups",
+    "one_by_one",
+    "shard",
+]

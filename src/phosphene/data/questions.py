@@ -17,7 +17,7 @@ from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.core.types import Batch, Tokens
 from phosphene.data.answers import NOT_COVERED, AnswerVocabulary
-from phosphene.data.loader import Indices, Position, shard
+from phosphene.data.loader import Indices, Position, Shuffled, one_by_one, shard
 from phosphene.data.regions import RegionTable
 from phosphene.data.vqa import Question
 from phosphene.data.wordpiece import WordPiece
@@ -180,43 +180,6 @@ def labelled(data: QuestionData, vocabulary: AnswerVocabulary, *, soft: bool) ->
     )
 
 
-@final
-@dataclass(frozen=True)
-class Shuffled:
-    """A seeded order of examples, ``size`` at a time; an epoch's last part is shorter.
-
-    Attributes:
-        groups: the examples; those of a group stay one after the other.
-        size: of a part.
-        seed: of the order.
-    """
-
-    groups: Sequence[Sequence[int]]
-    size: int
-    seed: int
-
-    def walk(self, start: Position) -> Iterator[tuple[Position, int, Indices]]:
-        """``(position after, epoch, examples)`` from ``start`` on, without end."""
-        epoch, first = start.epoch, start.batch
-        while True:
-            chance = np.random.default_rng([self.seed, epoch]).permutation(len(self.groups))
-            order = np.array([row for group in chance for row in self.groups[group]])
-            parts = np.split(order, range(self.size, len(order), self.size))
-            for number, indices in enumerate(parts[first:], start=first):
-                last = number + 1 == len(parts)
-                yield (
-                    Position(epoch + 1, 0) if last else Position(epoch, number + 1),
-                    epoch,
-                    indices,
-                )
-            epoch, first = epoch + 1, 0
-
-
-def one_by_one(count: int) -> list[list[int]]:
-    """Every example for itself."""
-    return [[row] for row in range(count)]
-
-
 def by_picture(questions: Sequence[Question]) -> list[list[int]]:
     """The questions about one picture together.
 
@@ -291,11 +254,9 @@ __all__ = [
     "QuestionBatches",
     "QuestionData",
     "Reader",
-    "Shuffled",
     "by_picture",
     "encode_questions",
     "in_order",
     "labelled",
-    "one_by_one",
     "tags_of",
 ]

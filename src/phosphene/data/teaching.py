@@ -32,9 +32,9 @@ from phosphene.data.align import (
     mixing_rng,
     tag_pairs,
 )
-from phosphene.data.loader import Indices, Position, shard
+from phosphene.data.loader import Indices, Position, Shuffled, one_by_one, shard
 from phosphene.data.pharaoh import Alignment
-from phosphene.data.questions import QuestionData, Reader, Shuffled, one_by_one, tags_of
+from phosphene.data.questions import QuestionData, Reader, tags_of
 from phosphene.data.store import Arrays, pad
 from phosphene.data.vqa import Question
 from phosphene.data.wordpiece import UNK

@@ -158,7 +158,8 @@ class Settings(Frozen):
     none. A little helps networks from scratch with wordings that they have not seen; at 0.3 the
     questions that have become unanswerable keep rare types from being learned at all."""
     together: bool = False
-    """Stages that learn answers: the questions about one picture come in one batch."""
+    """Stages that learn answers: the questions about one picture come one after the other, which is
+    to say nearly always in one batch."""
     answer_loss: Literal["cross_entropy", "binary"] = "cross_entropy"
     """The paper names the first; its code takes the second, on soft scores."""
     lengths: Lengths = Lengths()

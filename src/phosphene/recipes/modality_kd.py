@@ -75,8 +75,8 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     finished = teach(trainer, settings, task, teacher)
     drop = dropped(settings, teacher)
     answers: dict[str, States] = {
-        "validation": answers_to(trainer, settings, teacher, teacher.data.validation, drop),
-        "test": answers_to(trainer, settings, teacher, teacher.data.test, drop),
+        "validation": teacher_answers(trainer, settings, teacher, teacher.data.validation, drop),
+        "test": teacher_answers(trainer, settings, teacher, teacher.data.test, drop),
     }
     if settings.system == "teacher":
         return Trained(data, teacher, teacher, drop, finished, answers)
@@ -116,10 +116,10 @@ def training_answers(
 ) -> States:
     """The teacher's answers to the training examples, with the states that are compared."""
     layers = [theirs for _, theirs in pupil.hints.matches] if settings.features else []
-    return answers_to(trainer, settings, teacher, teacher.data.train, drop, layers)
+    return teacher_answers(trainer, settings, teacher, teacher.data.train, drop, layers)
 
 
-def answers_to(
+def teacher_answers(
     trainer: Fitter,
     settings: Settings,
     teacher: Side,
