@@ -11,6 +11,7 @@ import pytest
 import tomli_w
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 from watching import Watcher
 
@@ -141,6 +142,38 @@ def test_distillation_needs_no_labels_and_aug_starts_on_translations(tmp_path: P
         "head",
         "whole",
     ]
+
+
+def test_what_aug_learns_from_translations_is_shared_by_all_amounts_of_labels(
+    folder: Path,
+) -> None:
+    shared = folder / "shared"
+    before = {path.name for path in shared.glob("translated-*")}
+    assert len(before) == 1
+
+    def train_aug(change: str) -> set[str]:
+        changes = ["system=aug", change]
+        name = change.replace("=", "-")
+        train_run("crosslingual_vqa", config(folder), changes, folder / name, quiet=True)
+        return {path.name for path in shared.glob("translated-*")}
+
+    assert train_aug("data.labels=12") == before
+    assert len(train_aug("data.noise=0.5")) == 2
+
+
+def test_shared_weights_do_not_depend_on_which_amount_came_first(tmp_path: Path) -> None:
+    stage = "shared/translated-*/checkpoints/translated_whole/final/*.safetensors"
+    weights = []
+    for labels in (20, 6):
+        folder = tmp_path / str(labels)
+        folder.mkdir()
+        changes = ["system=aug", f"data.labels={labels}"]
+        train_run("crosslingual_vqa", config(folder), changes, folder / "run", quiet=True)
+        (path,) = folder.glob(stage)
+        weights.append(load_file(path))
+    first, second = weights
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.mark.parametrize(("half", "tolerance"), [(False, 1e-6), (True, 1e-3)])

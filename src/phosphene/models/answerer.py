@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from phosphene.core.config import Frozen
 from phosphene.core.types import Batch
 from phosphene.models.vlencoder import Spans, VLEncoder, VLEncoderConfig, VLTrace
-from phosphene.nn.bert import initialise_bert
+from phosphene.nn.bert import INITIAL_STD, initialise_bert
 from phosphene.nn.dropout import Dropout
 
 Kind = Literal["cls", "region", "tag", "mixed"]
@@ -47,15 +47,24 @@ class AnswererTrace:
 class Answerer(nn.Module):
     """Answers from questions, tags and regions."""
 
-    def __init__(self, config: AnswererConfig, encoder: VLEncoder | None = None) -> None:
-        """Fresh weights, or a given encoder of the same configuration under a fresh head."""
+    def __init__(
+        self,
+        config: AnswererConfig,
+        encoder: VLEncoder | None = None,
+        initial_std: float = INITIAL_STD,
+    ) -> None:
+        """Fresh weights, or a given encoder of the same configuration under a fresh head.
+
+        The classifier's are drawn last: no other weight depends on the number of answers.
+        """
         super().__init__()
         hidden = config.encoder.hidden
+        self.encoder = VLEncoder(config.encoder) if encoder is None else encoder
         self.pooler = nn.Linear(hidden, hidden)
+        initialise_bert(self.pooler, initial_std)
         self.dropout = Dropout(config.dropout)
         self.classifier = nn.Linear(hidden, config.answers)
-        initialise_bert(self)
-        self.encoder = VLEncoder(config.encoder) if encoder is None else encoder
+        initialise_bert(self.classifier, initial_std)
 
     def forward(self, batch: Batch) -> AnswererTrace:
         """Encode and classify ``batch``; errors are those of the encoder."""

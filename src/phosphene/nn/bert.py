@@ -198,6 +198,7 @@ def attend_to_alike(embedding: BertEmbedding, encoder: BertEncoder) -> None:
 
 
 __all__ = [
+    "INITIAL_STD",
     "BertEmbedding",
     "BertEncoder",
     "BertLayer",

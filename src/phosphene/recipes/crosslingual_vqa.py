@@ -15,8 +15,9 @@ target language, with answers of its own.
 3. ``head``: the student learns the answers of R, its encoder frozen.
 4. ``whole``: the same, all parameters.
 
-``baseline`` has stages 3 and 4 alone; ``aug`` has them twice, first on T with translated answers;
-``translate_test`` lets the teacher answer test questions translated into English.
+``baseline`` has stages 3 and 4 alone; ``aug`` has them twice, first (once for all amounts of
+labels) on T with translated answers; ``translate_test`` lets the teacher answer test questions
+translated into English.
 
 (``detector``, in the embedded world only: the CNN that looks at the regions.)
 
@@ -31,6 +32,7 @@ pooler is trained with the head. A narrower student has a projection in front of
 
 from __future__ import annotations
 
+from phosphene.core.runtime import seed_update
 from phosphene.core.types import Parallel
 from phosphene.data.teaching import TeachingBatches
 from phosphene.evaluate.pretraining import held_out_means
@@ -66,8 +68,10 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
         distil(trainer, settings, data, student, taught_by)
     elif settings.system == "aug":
         sets, answers = translated(settings, data, student.reader)
+        seed_update(settings.seed)
         student.model.renew_head(len(answers))
-        answer(trainer, settings, student, sets, "translated_")
+        shared = trainer.shared("translated", settings.until_translated)
+        answer(shared, settings, student, sets, "translated_")
         student.model.renew_head(len(student.vocabulary))
     r = data.known, data.asked.target_validation
     sets = answered(settings, data, student.reader, student.vocabulary, r)

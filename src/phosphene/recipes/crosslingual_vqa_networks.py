@@ -128,13 +128,13 @@ def answerer(
     config = AnswererConfig(
         encoder=encoder.config, answers=len(vocabulary), dropout=encoder.config.dropout
     )
-    model = Answerer(config, encoder)
-    if network.weights == SCRATCH:
-        initialise_bert(model, network.initial_std)
-        attend_to_alike(encoder.embedding, encoder.encoder)
-        if table is not None:
-            standardise_regions(encoder, table)
-    return model
+    if network.weights != SCRATCH:
+        return Answerer(config, encoder)
+    initialise_bert(encoder, network.initial_std)
+    attend_to_alike(encoder.embedding, encoder.encoder)
+    if table is not None:
+        standardise_regions(encoder, table)
+    return Answerer(config, encoder, network.initial_std)
 
 
 @dataclass(frozen=True)

@@ -221,6 +221,21 @@ class Settings(Frozen):
             }
         )
 
+    @property
+    def until_translated(self) -> Settings:
+        """What a student of ``aug`` that has learned from T depends on."""
+        return self.until_distilled.model_copy(
+            update={
+                "system": "aug",
+                "teacher_network": NetworkConfig(),
+                "english": self.translated,
+                "translated": self.translated,
+                "head": self.head,
+                "distil": self.translated,
+                "distillation": DistillationConfig(),
+            }
+        )
+
     def _data(self, **changes: object) -> DataConfig:
         return self.data.model_copy(update=changes)
 
