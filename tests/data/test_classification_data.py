@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -112,6 +113,16 @@ def test_batches_start_anywhere_and_see_everything_once_an_epoch(
     shares = [next(batches.iterate(Position(), rank, 2))[1].ids for rank in (0, 1)]
     assert sorted(shares[0] + shares[1]) == sorted(first[0][1].ids)
     assert [batch.ids for batch in in_order(data, 3)] == [("one", "two", "three"), ("four",)]
+
+
+def test_the_digest_is_of_the_examples_and_not_of_who_reads_them(data: ClassificationData) -> None:
+    digest = data.digest()
+    assert replace(data, texts=[[index] for index in range(len(data))]).digest() == digest
+    first, *others = data.examples
+    for changed in (replace(first, text="another"), replace(first, id="fifth")):
+        assert replace(data, examples=(changed, *others)).digest() != digest
+    moved = np.roll(data.picture_of, 1)
+    assert replace(data, picture_of=moved).digest() != digest
 
 
 def test_meta_data_are_split_off(data: ClassificationData) -> None:

@@ -110,11 +110,12 @@ class ClassificationData:
         return [range(start, min(start + self.together, count)) for start in starts]
 
     def digest(self) -> str:
-        """Twelve hexadecimal digits of the examples: the data of a signature."""
+        """Twelve hexadecimal digits of the examples: the data of a signature, whoever reads it."""
         hashed = hashlib.sha256("\t".join(self.labels.names).encode())
-        for example, text in zip(self.examples, self.texts, strict=True):
-            hashed.update(f"{example.id}\t{text}\t{example.labels}\n".encode())
-        hashed.update(self.picture_of.tobytes())
+        for example, row in zip(self.examples, self.picture_of.tolist(), strict=True):
+            picture = "" if row == NO_PICTURE else self.picture_names[row]
+            fields = (example.id, example.text, *example.labels, picture)
+            hashed.update(("\t".join(fields) + "\n").encode())
         return hashed.hexdigest()[:12]
 
     def _pixels(self, rows: Indices) -> Pixels | None:

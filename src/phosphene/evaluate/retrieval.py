@@ -26,28 +26,32 @@ class Recall:
 
     @property
     def chance(self) -> float:
-        """What guessing finds."""
-        return self.k / self.candidates
+        """What guessing finds; everything, where there are no more candidates than ``k``."""
+        return min(self.k, self.candidates) / self.candidates
 
     @property
     def p_value(self) -> float:
         """Probability that guessing finds at least so many (binomial, one-sided)."""
-        n, p = self.candidates, self.chance
-        if p >= 1:
-            return 1.0
-        return min(
-            1.0,
-            sum(
-                math.exp(
-                    math.lgamma(n + 1)
-                    - math.lgamma(hits + 1)
-                    - math.lgamma(n - hits + 1)
-                    + hits * math.log(p)
-                    + (n - hits) * math.log1p(-p)
-                )
-                for hits in range(self.hits, n + 1)
-            ),
-        )
+        n = self.candidates
+        more = (binomial(hits, n, self.chance) for hits in range(self.hits, n + 1))
+        return min(1.0, sum(more))
+
+
+def binomial(hits: int, trials: int, probability: float) -> float:
+    """Probability of so many ``hits`` among ``trials`` that hit with a ``probability`` above 0.
+
+    >>> round(binomial(1, 2, 0.5), 3), binomial(2, 2, 1.0), binomial(1, 2, 1.0)
+    (0.5, 1.0, 0.0)
+    """
+    if probability >= 1:
+        return float(hits == trials)
+    return math.exp(
+        math.lgamma(trials + 1)
+        - math.lgamma(hits + 1)
+        - math.lgamma(trials - hits + 1)
+        + hits * math.log(probability)
+        + (trials - hits) * math.log1p(-probability)
+    )
 
 
 def retrieve(

@@ -40,6 +40,14 @@ def test_identical_features_are_all_found() -> None:
     assert "20 of 20, p " in found.score("same", "R@1").signature
 
 
+def test_among_fewer_photos_than_are_looked_at_everything_is_found_by_chance() -> None:
+    real = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(1))
+    found = retrieval("photos", real, {"turned": [real.flip(0)]})
+    assert [found.score("chance", f"R@{k}").value for k in (1, 5, 15)] == [25, 100, 100]
+    assert found.score("chance, upper limit", "R@5").value == 100
+    assert "4 of 4, p 1," in found.score("turned", "R@5").signature
+
+
 def test_the_limit_of_chance_is_the_binomial_quantile() -> None:
     # 1 - (0.99 ** 100 + 100 * 0.01 * 0.99 ** 99 + ...) first falls to 0.025 after three hits.
     terms = [0.366, 0.370, 0.185, 0.061]

@@ -7,7 +7,6 @@ are at chance, whose limits are those of the binomial distribution.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import mean_scores
-from phosphene.evaluate.retrieval import Recall, retrieve
+from phosphene.evaluate.retrieval import Recall, binomial, retrieve
 from phosphene.evaluate.score import Score
 
 KS: Final = (1, 5, 10, 15)
@@ -36,16 +35,19 @@ def retrieval(title: str, real: Maps, generated: Mapping[str, Sequence[Maps]]) -
         found = [retrieve(maps, real, KS) for maps in versions]
         alone = len(versions) == 1
         rows[name] = tuple(mean_scores([[_score(one, alone) for one in each] for each in found]))
+    photos = len(real)
+    chances = [Recall(k, 0, photos).chance for k in KS]
     rows["chance"] = tuple(
-        Score(f"R@{k}", 100 * k / len(real), f"{k} of {len(real)} photos") for k in KS
+        Score(f"R@{k}", 100 * chance, f"{min(k, photos)} of {photos} photos")
+        for k, chance in zip(KS, chances, strict=True)
     )
     rows["chance, upper limit"] = tuple(
         Score(
             f"R@{k}",
-            100 * upper_limit(len(real), k / len(real)) / len(real),
-            f"guessing finds more with probability below 0.025 (binomial, {len(real)} photos)",
+            100 * upper_limit(photos, chance) / photos,
+            f"guessing finds more with probability below 0.025 (binomial, {photos} photos)",
         )
-        for k in KS
+        for k, chance in zip(KS, chances, strict=True)
     )
     return Finding(title, rows, "percent; above the upper limit is better than guessing")
 
@@ -56,17 +58,9 @@ def upper_limit(trials: int, probability: float, tail: float = 0.025) -> int:
     >>> upper_limit(100, 0.01)
     3
     """
-    if probability >= 1:
-        return trials
     above = 1.0
     for hits in range(trials + 1):
-        above -= math.exp(
-            math.lgamma(trials + 1)
-            - math.lgamma(hits + 1)
-            - math.lgamma(trials - hits + 1)
-            + hits * math.log(probability)
-            + (trials - hits) * math.log1p(-probability)
-        )
+        above -= binomial(hits, trials, probability)
         if above <= tail:
             return hits
     return trials
