@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 
 from phosphene.core.errors import InputError
 from phosphene.core.types import Batch
+from phosphene.data.corpus import CorpusConfig, load_corpus
 from phosphene.data.dataset import (
     NO_PICTURE,
     LabelledScenes,
@@ -195,14 +197,30 @@ def test_only_examples_with_pictures() -> None:
     ]
 
 
-def test_the_digest_changes_with_words_and_pictures() -> None:
+def test_the_digest_changes_with_words_and_pictures_and_not_with_who_reads_them() -> None:
     data = corpus()
-    other = corpus()
-    other.sources[0].append(11)
+    read = corpus()
+    read.sources[0].append(11)
+    first, *others = data.pairs
+    other = replace(data, pairs=(replace(first, target=f"{first.target} x"), *others))
     moved = corpus()
     moved.picture_of[[0, 1]] = moved.picture_of[[1, 0]]
-    assert data.digest() == corpus().digest()
+    assert data.digest() == corpus().digest() == read.digest()
     assert len({data.digest(), other.digest(), moved.digest()}) == 3
+
+
+def test_of_the_worlds_training_scenes_a_part_may_have_a_picture() -> None:
+    config = CorpusConfig(
+        source="world", tests=("ordinary", "ambiguous"), merges=40, train_scenes=8, test_scenes=4,
+        pictured=0.75,
+    )  # fmt: skip
+    found = load_corpus(config)
+    assert [int((data.picture_of != NO_PICTURE).sum()) for data in found.splits.values()] == [
+        6, 4, 4, 4,
+    ]  # fmt: skip
+    assert len(found.scene_of()) == 8 + 3 * 4
+    everywhere = load_corpus(config.model_copy(update={"pictured": 1.0}))
+    assert everywhere.digest() != found.digest()
 
 
 def test_labelled_pictures_resume_and_are_shared_out() -> None:

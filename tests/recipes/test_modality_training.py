@@ -82,7 +82,7 @@ def test_what_is_declared_trainable_moves_and_the_teacher_does_not(
 ) -> None:
     watcher = Watcher(trainer(tmp_path / "run"))
     trained = train(watcher, settings(system=system))  # type: ignore[arg-type]
-    assert {"teacher", "teach", "distil"} == set(watcher.moved)
+    assert {"detector", "teach", "distil"} == set(watcher.moved)
     owners = {name.partition(".")[0] for name in watcher.moved["distil"]}
     extra = {"fitnet": {"hints"}, "msd_meta": {"learner"}}.get(system, set())
     assert owners == {"student", *extra}

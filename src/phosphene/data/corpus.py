@@ -57,6 +57,9 @@ class CorpusConfig(Frozen):
     test_file: Path | None = None
     train_scenes: int = Field(default=12_000, ge=1)
     """World: scenes to train on, in turns from the splits named in ``tests``."""
+    pictured: float = Field(default=1.0, gt=0, le=1)
+    """World: share of the training scenes whose picture is there; in Multi30K it may be a part,
+    and a translator that never went without one does not know how."""
     test_scenes: int = Field(default=400, ge=2, multiple_of=2)
     """World: scenes of each test split, and of validation; even, since some come in pairs."""
     world_seed: int = Field(default=1, ge=0)
@@ -265,19 +268,20 @@ def _world(config: CorpusConfig, picture_side: int, learn: LearnCodec) -> Corpus
     tests = {name: _scenes(world, [name], config.test_scenes, Part.TEST) for name in config.tests}
     codec = learn(_captions(train, config.languages, "train"))
 
-    def encoded(scenes: tuple[Scene, ...], name: str) -> TranslationData:
+    def encoded(scenes: tuple[Scene, ...], name: str, pictured: float = 1.0) -> TranslationData:
         data = _encoded(_captions(scenes, config.languages, name), codec)
         pictures = _draw(scenes) if picture_side else None
+        rows = np.arange(len(scenes))
         return replace(
             data,
-            picture_of=np.arange(len(scenes)),
+            picture_of=np.where(rows < pictured * len(rows), rows, NO_PICTURE),
             pictures=pictures,
             picture_names=tuple(pair.id for pair in data.pairs),
         )
 
     return Corpus(
         codec.tokenizer,
-        encoded(train, "train"),
+        encoded(train, "train", config.pictured),
         encoded(validation, "validation"),
         {name: encoded(scenes, name) for name, scenes in tests.items()},
         {"train": train, "validation": validation, **tests},

@@ -146,10 +146,10 @@ class TranslationData:
         )
 
     def digest(self) -> str:
-        """Twelve hexadecimal digits of the examples: the data of a signature."""
+        """Twelve hexadecimal digits of the examples: the data of a signature, whoever reads it."""
         hashed = hashlib.sha256()
-        for pair, source, target in zip(self.pairs, self.sources, self.targets, strict=True):
-            hashed.update(f"{pair.id}\t{source}\t{target}\n".encode())
+        for pair in self.pairs:
+            hashed.update(f"{pair.id}\t{pair.source}\t{pair.target}\n".encode())
         hashed.update(self.picture_of.tobytes())
         return hashed.hexdigest()[:12]
 

@@ -42,7 +42,7 @@ from phosphene.models.regions import GridTeacher, extract_regions, world_regions
 from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.visual import freeze
 from phosphene.recipes.modality_kd_settings import DataConfig, FilesConfig, Settings
-from phosphene.recipes.world_teacher import train_world_teacher
+from phosphene.recipes.world_teacher import train_world_detector
 from phosphene.train.stage import Fitter
 
 _PARTS = {"train": Part.TRAIN, "validation": Part.VALID, "test": Part.TEST}
@@ -200,7 +200,7 @@ def _world(trainer: Fitter, settings: Settings) -> Data:
     network = TeacherConfig(network="small_resnet", side=PICTURE_SIZE)
     scenes_of = CorpusConfig(source="world", tests=("ordinary",), world_seed=plan.world_seed)
     # Regions are data, like those of a published detector: one network looks, whatever the seed.
-    looks = train_world_teacher(
+    looks = train_world_detector(
         trainer, network, settings.teacher_training, scenes_of, plan.world_seed
     )
     world = World(plan.world_seed)

@@ -12,8 +12,8 @@ from phosphene.data.trim import trim
 from phosphene.data.wordpiece import WordPiece
 from phosphene.models.answerer import Answerer, AnswererConfig
 from phosphene.models.pretrained_bert import encoder_from_bert, load_bert
-from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
-from phosphene.nn.bert import initialise_bert
+from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig, standardise_regions
+from phosphene.nn.bert import INITIAL_STD, initialise_bert
 from phosphene.nn.hint import HintRegressor
 from phosphene.recipes.modality_kd_data import Data, Encoded
 from phosphene.recipes.modality_kd_settings import SCRATCH, NetworkConfig, Settings
@@ -59,6 +59,8 @@ def side(settings: Settings, data: Data, network: NetworkConfig) -> Side:
 def classifier(settings: Settings, data: Data, network: NetworkConfig) -> tuple[Answerer, Reader]:
     """A classifier, fresh or on published weights, and the reader in front of it.
 
+    Regions are met standardised in any case: what all of them share would drown the rest.
+
     Raises:
         InputError: the weights are not there, or their regions are of another width.
     """
@@ -81,9 +83,11 @@ def classifier(settings: Settings, data: Data, network: NetworkConfig) -> tuple[
     config = AnswererConfig(
         encoder=encoder.config, answers=len(data.labels.names), dropout=network.dropout
     )
-    model = Answerer(config, encoder)
-    if network.weights == SCRATCH:
-        initialise_bert(model, network.initial_std)
+    fresh = network.weights == SCRATCH
+    if fresh:
+        initialise_bert(encoder, network.initial_std)
+    standardise_regions(encoder, data.splits["train"].table)
+    model = Answerer(config, encoder, network.initial_std if fresh else INITIAL_STD)
     return model.eval(), Reader("en", wordpiece, settings.lengths)
 
 
