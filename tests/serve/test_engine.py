@@ -180,7 +180,7 @@ def test_a_run_without_a_model_is_named(tmp_path: Path) -> None:
 def test_a_damaged_model_is_named(tmp_path: Path) -> None:
     path = save(tmp_path / "model") / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(InputError, match=r"model\.safetensors: damaged"):
+    with pytest.raises(InputError, match=r"model\.safetensors: missing, damaged"):
         open_engine(tmp_path, SearchConfig())
 
 

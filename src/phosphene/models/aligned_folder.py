@@ -8,14 +8,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import nn
-
 from phosphene.core.config import Frozen, parse_settings
 from phosphene.core.errors import InputError
-from phosphene.core.files import write_atomically
 from phosphene.data.text import Tokenizer
+from phosphene.models.folder import load_folder_weights, save_folder_weights, write_record
 from phosphene.models.pretrained_aligned import (
     MultilingualClip,
     MultilingualClipConfig,
@@ -46,14 +42,13 @@ def save_aligned(folder: Path, encoder: KnownEncoder) -> None:
         case TwoTowersEncoder():
             record = AlignedRecord(two_towers=encoder.config)
             encoder.tokenizer.save(folder / _TOKENIZER)
-            _save_weights(folder, encoder.model)
+            save_folder_weights(encoder.model, folder / _WEIGHTS)
         case ProjectedEncoder():
             record = AlignedRecord(projected=encoder.config)
-            _save_weights(folder, encoder.projections)
+            save_folder_weights(encoder.projections, folder / _WEIGHTS)
         case MultilingualClip():
             record = AlignedRecord(m_clip=encoder.config)
-    values = record.model_dump(mode="json", exclude_none=True)
-    write_atomically(folder / _RECORD, json.dumps(values, indent=1).encode())
+    write_record(folder / _RECORD, record.model_dump(mode="json", exclude_none=True))
 
 
 def load_aligned(folder: Path) -> KnownEncoder:
@@ -71,30 +66,17 @@ def load_aligned(folder: Path) -> KnownEncoder:
     match record:
         case AlignedRecord(two_towers=TwoTowersConfig() as towers):
             model = TwoTowers(towers)
-            _load_weights(folder, model)
+            load_folder_weights(model, folder / _WEIGHTS)
             return TwoTowersEncoder(model, towers, Tokenizer.load(folder / _TOKENIZER))
         case AlignedRecord(projected=ProjectionConfig() as config):
             projections = Projections(config)
-            _load_weights(folder, projections)
+            load_folder_weights(projections, folder / _WEIGHTS)
             teacher = build_teacher(config.teacher)
             sentences = sentence_encoder(config)
             return ProjectedEncoder(projections, config, teacher, sentences)
         case AlignedRecord(m_clip=MultilingualClipConfig() as names):
             return multilingual_clip(names)
     raise InputError(f"{path}: expected one of two_towers, projected, m_clip")
-
-
-def _save_weights(folder: Path, model: nn.Module) -> None:
-    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-    write_atomically(folder / _WEIGHTS, save(weights))
-
-
-def _load_weights(folder: Path, model: nn.Module) -> None:
-    path = folder / _WEIGHTS
-    try:
-        model.load_state_dict(load(path.read_bytes()))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{path}: missing, damaged, or not the weights of {_RECORD}") from error
 
 
 __all__ = ["AlignedRecord", "KnownEncoder", "load_aligned", "save_aligned"]

@@ -7,7 +7,6 @@ with the answers by class. Where regions come from a network that a run has at h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ import torch
 
 from phosphene.core.config import Frozen, parse_settings
 from phosphene.core.errors import InputError
-from phosphene.core.files import write_atomically
 from phosphene.core.types import Batch, Tokens
 from phosphene.data.answers import AnswerVocabulary
 from phosphene.data.image import load_rgb, to_tensor
@@ -28,12 +26,14 @@ from phosphene.data.wordpiece import WordPiece
 from phosphene.models.answerer import Answerer, AnswererConfig
 from phosphene.models.folder import (
     Vision,
+    check_entries,
     load_folder_weights,
     load_vision,
     model_kind,
     read_record,
+    save_folder_weights,
     save_vision,
-    weight_bytes,
+    write_record,
 )
 from phosphene.models.regions import GridTeacher, box_features, look_at
 from phosphene.models.teachers import is_trained_here
@@ -138,15 +138,12 @@ class AnswererFolder:
 
 def save_answerer(folder: Path, saved: AnswererFolder) -> None:
     """Write a model folder, each file all or nothing; ``config.json`` is the last."""
-    write_atomically(folder / "model.safetensors", weight_bytes(saved.model))
+    save_folder_weights(saved.model, folder / "model.safetensors")
     saved.wordpiece.save(folder / "wordpiece.json")
     saved.vocabulary.save(folder / "answers.json")
     if saved.vision is not None:
         save_vision(folder, saved.vision)
-    record = saved.config.model_dump(mode="json")
-    write_atomically(
-        folder / "config.json", json.dumps(record, indent=1, ensure_ascii=False).encode()
-    )
+    write_record(folder / "config.json", saved.config.model_dump(mode="json"))
 
 
 def load_answerer(folder: Path) -> AnswererFolder:
@@ -161,16 +158,8 @@ def load_answerer(folder: Path) -> AnswererFolder:
     config = parse_settings(AnswererFolderConfig, read_record(path), str(path))
     wordpiece = WordPiece.load(folder / "wordpiece.json")
     vocabulary = AnswerVocabulary.load(folder / "answers.json")
-    if len(wordpiece) != config.answerer.encoder.vocab:
-        raise InputError(
-            f"{folder / 'wordpiece.json'}: {len(wordpiece)} entries, "
-            f"expected {config.answerer.encoder.vocab} as config.json says"
-        )
-    if len(vocabulary) != config.answerer.answers:
-        raise InputError(
-            f"{folder / 'answers.json'}: {len(vocabulary)} answers, "
-            f"expected {config.answerer.answers} as config.json says"
-        )
+    check_entries(folder / "wordpiece.json", len(wordpiece), config.answerer.encoder.vocab)
+    check_entries(folder / "answers.json", len(vocabulary), config.answerer.answers)
     model = Answerer(config.answerer)
     load_folder_weights(model, folder / "model.safetensors")
     return AnswererFolder(model.eval(), config, wordpiece, vocabulary, load_vision(folder))

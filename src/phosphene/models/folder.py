@@ -94,13 +94,12 @@ def save_translator(
     vision: Vision | None = None,
 ) -> None:
     """Write a model folder, each file all or nothing; ``config.json`` is the last."""
-    write_atomically(folder / "model.safetensors", weight_bytes(model))
+    save_folder_weights(model, folder / "model.safetensors")
     tokenizer.save(folder / "tokenizer.json")
     if vision is not None:
         save_vision(folder, vision)
-    write_atomically(
-        folder / "config.json", _json({"kind": "translator", **config.model_dump(mode="json")})
-    )
+    record = {"kind": "translator", **config.model_dump(mode="json")}
+    write_record(folder / "config.json", record)
 
 
 def model_kind(folder: Path) -> str:
@@ -136,20 +135,16 @@ def load_translator(folder: Path) -> TranslatorFolder:
         raise InputError(f"{folder / 'config.json'}: not a model configuration") from error
     load_folder_weights(model, folder / "model.safetensors")
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    if len(tokenizer) != config.vocab:
-        raise InputError(
-            f"{folder / 'tokenizer.json'}: {len(tokenizer)} entries, "
-            f"expected {config.vocab} as config.json says"
-        )
+    check_entries(folder / "tokenizer.json", len(tokenizer), config.vocab)
     return TranslatorFolder(model.eval(), config, tokenizer, load_vision(folder))
 
 
 def save_vision(folder: Path, vision: Vision) -> None:
     """Write the network that looks at pictures; published weights stay where they are."""
     if is_trained_here(vision.config):
-        write_atomically(folder / "vision.safetensors", weight_bytes(vision.network))
+        save_folder_weights(vision.network, folder / "vision.safetensors")
     record = {"categories": vision.categories, **vision.config.model_dump(mode="json")}
-    write_atomically(folder / "vision.json", _json(record))
+    write_record(folder / "vision.json", record)
 
 
 def load_vision(folder: Path) -> Vision | None:
@@ -187,8 +182,9 @@ def _regions(vision: Vision, pictures: Sequence[Path | None]) -> Regions | None:
     return Regions(features, mask)
 
 
-def _json(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, indent=1).encode()
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write a JSON object of a model folder, whole or not at all."""
+    write_atomically(path, json.dumps(record, indent=1, ensure_ascii=False).encode())
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -210,9 +206,20 @@ def read_record(path: Path) -> dict[str, Any]:
     return record
 
 
-def weight_bytes(model: nn.Module) -> bytes:
-    """The weights of ``model`` as a safetensors file."""
-    return save({name: value.cpu().contiguous() for name, value in model.state_dict().items()})
+def check_entries(path: Path, found: int, expected: int) -> None:
+    """Refuse a vocabulary that is not the network's.
+
+    Raises:
+        InputError: it has another number of entries than ``config.json`` beside it says.
+    """
+    if found != expected:
+        raise InputError(f"{path}: {found} entries, expected {expected} as config.json says")
+
+
+def save_folder_weights(model: nn.Module, path: Path) -> None:
+    """Write the weights of ``model``, whole or not at all."""
+    weights = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    write_atomically(path, save(weights))
 
 
 def load_folder_weights(model: nn.Module, path: Path) -> None:
@@ -224,4 +231,6 @@ def load_folder_weights(model: nn.Module, path: Path) -> None:
     try:
         model.load_state_dict(load(path.read_bytes()))
     except (OSError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{path}: damaged, or not the weights of the configuration") from error
+        raise InputError(
+            f"{path}: missing, damaged, or not the weights of the configuration"
+        ) from error

@@ -15,17 +15,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 
 from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
-from phosphene.core.files import write_atomically
 from phosphene.core.types import Batch, Vectors
 from phosphene.data.image import load_rgb
 from phosphene.data.loader import collate
 from phosphene.data.text import SubWords, Tokenizer
 from phosphene.models.aligned_folder import KnownEncoder, load_aligned, save_aligned
+from phosphene.models.folder import (
+    check_entries,
+    load_folder_weights,
+    save_folder_weights,
+    write_record,
+)
 from phosphene.models.prefix_translator import PrefixTranslator, PrefixTranslatorConfig, build
 from phosphene.models.pretrained_mbart import MBart, MBartSizes, MBartTokenizer
 from phosphene.nn.prefix import MappingConfig, MappingNetwork
@@ -136,17 +139,18 @@ def save_prefix_translator(
     tokenizer: SubWords,
     encoder: KnownEncoder,
 ) -> None:
-    """Write a model folder, each file all or nothing. A published vocabulary is named only."""
-    weights = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_atomically(folder / _WEIGHTS, save(weights))
+    """Write a model folder, each file all or nothing; ``config.json`` is the last.
+
+    A published vocabulary is named only.
+    """
+    save_folder_weights(model, folder / _WEIGHTS)
     save_aligned(folder / _ALIGNED, encoder)
+    if isinstance(tokenizer, Tokenizer):
+        tokenizer.save(folder / _TOKENIZER)
     record = PrefixRecord(
         network=network, directions=tuple(directions), aligned=str(encoder.identity)
     )
-    text = json.dumps({"kind": KIND, **record.model_dump(mode="json")}, indent=1)
-    write_atomically(folder / _CONFIG, text.encode())
-    if isinstance(tokenizer, Tokenizer):
-        tokenizer.save(folder / _TOKENIZER)
+    write_record(folder / _CONFIG, {"kind": KIND, **record.model_dump(mode="json")})
 
 
 def load_prefix_translator(folder: Path) -> PrefixPipeline:
@@ -165,12 +169,7 @@ def load_prefix_translator(folder: Path) -> PrefixPipeline:
         model = _build(record.network)
     except (OSError, ValueError, ValidationError) as error:
         raise InputError(f"{config}: not the configuration of a prefix translator") from error
-    try:
-        model.load_state_dict(load((folder / _WEIGHTS).read_bytes()))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise InputError(
-            f"{folder / _WEIGHTS}: missing, damaged, or not the weights of {_CONFIG}"
-        ) from error
+    load_folder_weights(model, folder / _WEIGHTS)
     tokenizer = _vocabulary(folder, record.network)
     encoder = load_aligned(folder / _ALIGNED)
     if str(encoder.identity) != record.aligned:
@@ -194,11 +193,7 @@ def _vocabulary(folder: Path, network: Network) -> SubWords:
     if isinstance(network, MBartNetwork):
         return MBartTokenizer.load(network.published)
     tokenizer = Tokenizer.load(folder / _TOKENIZER)
-    if len(tokenizer) != network.vocab:
-        raise InputError(
-            f"{folder / _TOKENIZER}: {len(tokenizer)} entries, "
-            f"expected {network.vocab} as {_CONFIG} says"
-        )
+    check_entries(folder / _TOKENIZER, len(tokenizer), network.vocab)
     return tokenizer
 
 

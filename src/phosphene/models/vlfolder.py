@@ -6,14 +6,12 @@ for the target. Where regions are the cells of an image classifier, ``vision.jso
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from phosphene.core.config import Frozen, parse_settings
 from phosphene.core.errors import InputError
-from phosphene.core.files import write_atomically
 from phosphene.core.types import Batch, Tokens
 from phosphene.data.loader import collate
 from phosphene.data.regions import Geometry, PictureRegions, RegionTable
@@ -21,12 +19,14 @@ from phosphene.data.text import Tokenizer
 from phosphene.data.wordpiece import WordPiece
 from phosphene.models.folder import (
     Vision,
+    check_entries,
     load_folder_weights,
     load_vision,
     model_kind,
     read_record,
+    save_folder_weights,
     save_vision,
-    weight_bytes,
+    write_record,
 )
 from phosphene.models.regions import GridTeacher, look_at
 from phosphene.models.vltranslator import VLTranslator, VLTranslatorConfig, build
@@ -112,13 +112,12 @@ class VLTranslatorFolder:
 
 def save_vl_translator(folder: Path, saved: VLTranslatorFolder) -> None:
     """Write a model folder, each file all or nothing; ``config.json`` is the last."""
-    write_atomically(folder / "model.safetensors", weight_bytes(saved.model))
+    save_folder_weights(saved.model, folder / "model.safetensors")
     saved.wordpiece.save(folder / "wordpiece.json")
     saved.tokenizer.save(folder / "tokenizer.json")
     if saved.vision is not None:
         save_vision(folder, saved.vision)
-    record = saved.config.model_dump(mode="json")
-    write_atomically(folder / "config.json", json.dumps(record, indent=1).encode())
+    write_record(folder / "config.json", saved.config.model_dump(mode="json"))
 
 
 def load_vl_translator(folder: Path) -> VLTranslatorFolder:
@@ -133,11 +132,7 @@ def load_vl_translator(folder: Path) -> VLTranslatorFolder:
     config = parse_settings(VLFolderConfig, read_record(path), str(path))
     wordpiece = WordPiece.load(folder / "wordpiece.json")
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    if len(tokenizer) != config.translator.vocab:
-        raise InputError(
-            f"{folder / 'tokenizer.json'}: {len(tokenizer)} entries, "
-            f"expected {config.translator.vocab} as config.json says"
-        )
+    check_entries(folder / "tokenizer.json", len(tokenizer), config.translator.vocab)
     model = build(config.translator)
     load_folder_weights(model, folder / "model.safetensors")
     return VLTranslatorFolder(model.eval(), config, wordpiece, tokenizer, load_vision(folder))
