@@ -243,7 +243,7 @@ def test_lines_name_their_pictures_and_missing_ones_are_remarked(
 def test_a_damaged_network_is_named(looking: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(looking / "model", tmp_path / "model")
     (copy / "vision.safetensors").write_bytes(b"short")
-    with pytest.raises(InputError, match=r"vision\.safetensors: damaged"):
+    with pytest.raises(InputError, match=r"vision\.safetensors: missing, damaged"):
         open_engine(copy, SearchConfig())
 
 
