@@ -229,6 +229,18 @@ def test_runs_that_share_a_frozen_stage_name_it_alike() -> None:
     assert settings(modality={"gate": "none"}).until_freed != one.until_freed
 
 
+@pytest.mark.parametrize(("source", "same"), [("multi30k", True), ("world", False)])
+def test_pretraining_on_multi30k_serves_every_target_language(source: str, same: bool) -> None:
+    data = TINY["data"]
+    assert isinstance(data, dict)
+    german, french, from_german = (
+        settings(data={**data, "source": source, "languages": list(languages)}).until_translation
+        for languages in (("en", "de"), ("en", "fr"), ("de", "en"))
+    )
+    assert (german == french) is same
+    assert german != from_german
+
+
 @pytest.mark.parametrize(
     ("modality", "observed"),
     [
