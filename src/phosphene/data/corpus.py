@@ -65,6 +65,18 @@ class CorpusConfig(Frozen):
     world_seed: int = Field(default=1, ge=0)
     """World: another seed draws other scenes everywhere."""
 
+    @property
+    def source_side(self) -> CorpusConfig:
+        """The same for whoever reads nothing but sources and their pictures.
+
+        Of Multi30K they do not depend on the target language. In the world they do, whose
+        ambiguous scenes are those of its target language, and in files.
+        """
+        if self.source != "multi30k":
+            return self
+        language = self.languages[0]
+        return self.model_copy(update={"languages": (language, language), "merges": 1})
+
 
 @dataclass(frozen=True)
 class Codec:

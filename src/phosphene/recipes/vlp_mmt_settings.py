@@ -234,19 +234,12 @@ class Settings(Frozen):
 
     @property
     def until_translation(self) -> Settings:
-        """What pre-training depends on, likewise: on no language but the source's.
-
-        Not so in the world, whose ambiguous scenes are those of its target language, and in files.
-        """
+        """What pre-training depends on, likewise."""
         same = StageConfig(budget=Budget(max_updates=0), optim=OptimConfig())
-        data = self.data
-        if data.source == "multi30k":
-            source = data.languages[0]
-            data = data.model_copy(update={"languages": (source, source), "merges": 1})
         return self.until_freed.model_copy(
             update={
                 "system": "vlp_frozen",
-                "data": data,
+                "data": self.data.source_side,
                 "max_tokens": 1,
                 "smoothing": 0.0,
                 "decoder": DecoderConfig(),
