@@ -13,7 +13,7 @@ from phosphene.data.words import segment
 from phosphene.models.answerer import Answerer, AnswererConfig
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
 from phosphene.recipes.crosslingual_vqa_networks import Imitation, answerer, divisors
-from phosphene.recipes.crosslingual_vqa_settings import NetworkConfig, Settings
+from phosphene.recipes.crosslingual_vqa_settings import AnswererBackbone, Settings
 
 STAGE = {"budget": {"max_updates": 1}}
 
@@ -128,7 +128,7 @@ def test_a_fresh_answerer_sees_where_a_region_is_as_well_as_what() -> None:
         for number in range(50)
     }
     table = RegionTable(pictures)
-    network = NetworkConfig(
+    network = AnswererBackbone(
         initial_std=0.1, layers=1, hidden=64, inner=8, heads=4, dropout=0.0, max_positions=8
     )
     encoder = VLEncoder(

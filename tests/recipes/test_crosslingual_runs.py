@@ -185,8 +185,8 @@ def test_stored_states_are_those_of_the_teacher(
     data = load_data(work, plan_)
     taught, _ = train_teacher(work, plan_, data)
     teacher = taught.model
-    target = start(plan_, data, plan_.network, "ja")
-    parts = lessons(plan_, data, (target.reader, taught.reader))
+    reader, _ = start(plan_, data, plan_.network, "ja")
+    parts = lessons(plan_, data, (reader, taught.reader))
     stored = teacher_states(work, plan_, teacher, parts)
     assert isinstance(stored, Store)
     online = OnlineStates(teacher, parts, (1, 2))
@@ -217,8 +217,8 @@ def test_a_store_of_another_text_is_refused(tmp_path: Path) -> None:
 
     plan_ = settings()
     data = load_data(trainer(tmp_path / "run"), plan_)
-    english, target = (start(plan_, data, plan_.network, language) for language in ("en", "ja"))
-    part, _ = lessons(plan_, data, (target.reader, english.reader))
+    english, target = (start(plan_, data, plan_.network, each)[0] for each in ("en", "ja"))
+    part, _ = lessons(plan_, data, (target, english))
 
     class Other:
         def read(self, ids: object, names: object = ()) -> list[dict[str, torch.Tensor]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,10 +12,8 @@ from phosphene.core.types import AlignedPositions, Parallel
 from phosphene.data.answers import AnswerVocabulary
 from phosphene.data.questions import Reader
 from phosphene.data.regions import RegionTable
-from phosphene.data.trim import trim
-from phosphene.data.wordpiece import WordPiece
 from phosphene.models.answerer import Answerer, AnswererConfig, Kind, span_of
-from phosphene.models.pretrained_bert import encoder_from_bert, load_bert
+from phosphene.models.backbone import Backbone
 from phosphene.models.vlencoder import (
     VLEncoder,
     VLEncoderConfig,
@@ -27,7 +24,7 @@ from phosphene.nn.bert import attend_to_alike, initialise_bert
 from phosphene.nn.hint import HintRegressor, scaled_matches
 from phosphene.objectives.alignment import layer_sum
 from phosphene.recipes.crosslingual_vqa_data import Data, texts
-from phosphene.recipes.crosslingual_vqa_settings import SCRATCH, NetworkConfig, Settings
+from phosphene.recipes.crosslingual_vqa_settings import AnswererBackbone, Settings
 from phosphene.weighting.alignment import paper, per_term, union
 from phosphene.weighting.direct import Term
 
@@ -45,81 +42,37 @@ def learner(settings: Settings, data: Data, language: str) -> Learner:
     """The teacher (English), or a student, before anything is learned.
 
     Raises:
-        InputError: as :func:`start`.
+        InputError: as :func:`start`, or the weights see regions of another width.
     """
     english = language == "en"
     network = settings.teacher_network if english else settings.network
-    first = start(settings, data, network, language)
+    reader, backbone = start(settings, data, network, language)
+    encoder = backbone.encoder(data.feature)
     known = data.asked.parallel if english else data.known
     vocabulary = AnswerVocabulary.learn(known, settings.data.answers)
     seed_update(settings.seed)
-    model = answerer(network, first.encoder(), vocabulary, data.table)
-    return Learner(model, first.reader, vocabulary)
+    model = answerer(network, encoder, vocabulary, data.table)
+    return Learner(model, reader, vocabulary)
 
 
-@dataclass(frozen=True)
-class Start:
-    """Where an answerer starts from: its reader, and a function that makes its first encoder."""
-
-    reader: Reader
-    encoder: Callable[[], VLEncoder]
-
-
-def start(settings: Settings, data: Data, network: NetworkConfig, language: str) -> Start:
-    """A fresh encoder and word pieces learned from training text, or published ones.
+def start(
+    settings: Settings, data: Data, network: AnswererBackbone, language: str
+) -> tuple[Reader, Backbone]:
+    """Who reads a language, and what its encoder starts from.
 
     Raises:
-        InputError: the weights are not there, or their regions are of another width.
+        InputError: the weights are not there, or are damaged.
     """
     questions = [
         each for each in (*data.asked.parallel, *data.asked.target) if language in each.text
     ]
-    if network.weights == SCRATCH:
-        wordpiece = WordPiece.learn(texts(data, language), network.merges)
-        config = encoder_config(network, wordpiece, data.feature)
-        reader = Reader.learn(language, wordpiece, settings.lengths, questions)
-        return Start(reader, lambda: VLEncoder(config))
-    bert = load_bert(network.weights)
-    wordpiece, kept = bert.wordpiece, None
-    if network.trim:
-        wordpiece, kept = trim(bert.wordpiece, texts(data, language))
-    reader = Reader.learn(language, wordpiece, settings.lengths, questions)
-
-    def published() -> VLEncoder:
-        encoder = encoder_from_bert(
-            bert,
-            feature=data.feature,
-            dropout=network.dropout,
-            attention_dropout=network.attention_dropout,
-        )
-        return encoder if kept is None else with_words(encoder, kept, wordpiece)
-
-    return Start(reader, published)
-
-
-def encoder_config(network: NetworkConfig, wordpiece: WordPiece, feature: int) -> VLEncoderConfig:
-    """The configuration of an encoder from scratch."""
-    return VLEncoderConfig(
-        vocab=len(wordpiece),
-        cls_id=wordpiece.cls_id,
-        sep_id=wordpiece.sep_id,
-        feature=feature,
-        **network.model_dump(exclude={"weights", "merges", "trim", "initial_std"}),
-    )
-
-
-def with_words(encoder: VLEncoder, kept: tuple[int, ...], wordpiece: WordPiece) -> VLEncoder:
-    """The same encoder with some of its words, in the numbering of ``wordpiece``."""
-    changes = {"vocab": len(kept), "cls_id": wordpiece.cls_id, "sep_id": wordpiece.sep_id}
-    smaller = VLEncoder(encoder.config.model_copy(update=changes))
-    weights = encoder.state_dict()
-    name = "embedding.words.weight"
-    smaller.load_state_dict({**weights, name: weights[name][list(kept)]})
-    return smaller
+    backbone = Backbone.of(network, texts(data, language))
+    reader = Reader.learn(language, backbone.wordpiece, settings.lengths, questions)
+    return reader, backbone
 
 
 def answerer(
-    network: NetworkConfig,
+    network: AnswererBackbone,
     encoder: VLEncoder,
     vocabulary: AnswerVocabulary,
     table: RegionTable | None,
@@ -128,7 +81,7 @@ def answerer(
     config = AnswererConfig(
         encoder=encoder.config, answers=len(vocabulary), dropout=encoder.config.dropout
     )
-    if network.weights != SCRATCH:
+    if not network.is_fresh:
         return Answerer(config, encoder)
     initialise_bert(encoder, network.initial_std)
     attend_to_alike(encoder.embedding, encoder.encoder)
@@ -223,11 +176,8 @@ def divisors(parallel: Parallel) -> dict[str, Tensor]:
 __all__ = [
     "Imitation",
     "Learner",
-    "Start",
     "answerer",
     "divisors",
-    "encoder_config",
     "learner",
     "start",
-    "with_words",
 ]

@@ -12,12 +12,12 @@ from phosphene.core.runtime import RuntimeConfig
 from phosphene.data.align import CodeMixing
 from phosphene.data.questions import Lengths
 from phosphene.models.answerer import Kind
+from phosphene.models.backbone import BackboneConfig
 from phosphene.recipes.world_teacher import TeacherTraining
 from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget
 
 System = Literal["kd", "baseline", "aug", "translate_test", "teacher"]
-SCRATCH = "scratch"
 
 
 class FileConfig(Frozen):
@@ -82,24 +82,11 @@ class DataConfig(Frozen):
         return self
 
 
-class NetworkConfig(Frozen):
-    """An answerer; the defaults are cViL's."""
+class AnswererBackbone(BackboneConfig):
+    """An answerer's; the defaults are cViL's: OSCAR+ teaches, mBERT learns."""
 
-    weights: str = SCRATCH
-    """``scratch``, or a BERT by folder or name: OSCAR+ for the teacher, mBERT for the student."""
-    initial_std: float = Field(default=0.02, gt=0)
-    """From scratch: spread of the first weights; 0.02 is BERT's, narrow networks need more."""
-    merges: int = Field(default=8000, ge=1)
-    """From scratch: byte-pair merges of the word pieces."""
     trim: bool = True
-    """Published weights: keep only the word pieces that training uses."""
-    layers: int = Field(default=12, ge=1)
-    hidden: int = Field(default=768, ge=1)
-    inner: int = Field(default=3072, ge=1)
-    heads: int = Field(default=12, ge=1)
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    attention_dropout: float = Field(default=0.1, ge=0, lt=1)
-    max_positions: int = Field(default=512, ge=3)
 
 
 class StageConfig(Frozen):
@@ -164,9 +151,9 @@ class Settings(Frozen):
     """The paper names the first; its code takes the second, on soft scores."""
     lengths: Lengths = Lengths()
     data: DataConfig
-    network: NetworkConfig = NetworkConfig()
+    network: AnswererBackbone = AnswererBackbone()
     """Of the student."""
-    teacher_network: NetworkConfig = NetworkConfig()
+    teacher_network: AnswererBackbone = AnswererBackbone()
     teacher_training: TeacherTraining = TeacherTraining()
     """World: the detector, a CNN that looks at the regions."""
     english: StageConfig
@@ -201,7 +188,7 @@ class Settings(Frozen):
         return self.until_distilled.model_copy(
             update={
                 "data": self._data(labels=0, noise=0.0, language="ja"),
-                "network": NetworkConfig(),
+                "network": AnswererBackbone(),
                 "distil": self.english,
                 "distillation": DistillationConfig(),
             }
@@ -227,7 +214,7 @@ class Settings(Frozen):
         return self.until_distilled.model_copy(
             update={
                 "system": "aug",
-                "teacher_network": NetworkConfig(),
+                "teacher_network": AnswererBackbone(),
                 "english": self.translated,
                 "translated": self.translated,
                 "head": self.head,
@@ -241,12 +228,11 @@ class Settings(Frozen):
 
 
 __all__ = [
-    "SCRATCH",
+    "AnswererBackbone",
     "DataConfig",
     "DistillationConfig",
     "FileConfig",
     "FilesConfig",
-    "NetworkConfig",
     "Settings",
     "StageConfig",
     "System",

@@ -13,6 +13,7 @@ from phosphene.core.runtime import RuntimeConfig
 from phosphene.data.classification_world import WorldTask
 from phosphene.data.questions import Lengths
 from phosphene.data.views import DropSetting
+from phosphene.models.backbone import BackboneConfig
 from phosphene.recipes.world_teacher import TeacherTraining
 from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget, LookAheadConfig
@@ -31,7 +32,6 @@ System = Literal[
 ]
 Base = Literal["kd", "fitnet", "rkd", "sp"]
 Views = Literal["none", "both", "population", "importance", "correctness", "meta"]
-SCRATCH = "scratch"
 
 
 class FilesConfig(Frozen):
@@ -96,26 +96,6 @@ class DataConfig(Frozen):
         return self
 
 
-class NetworkConfig(Frozen):
-    """A classifier. Sizes count for ``scratch``; weights bring their own."""
-
-    weights: str = SCRATCH
-    """``scratch``, ``minilm``, or a BERT by folder or name. Paper: VisualBERT and TinyBERT."""
-    initial_std: float = Field(default=0.02, gt=0)
-    """From scratch: spread of the first weights; 0.02 is BERT's, narrow networks need more."""
-    merges: int = Field(default=8000, ge=1)
-    """From scratch: byte-pair merges of the word pieces."""
-    trim: bool = False
-    """Published weights: keep only the word pieces that training uses."""
-    layers: int = Field(default=12, ge=1)
-    hidden: int = Field(default=768, ge=1)
-    inner: int = Field(default=3072, ge=1)
-    heads: int = Field(default=12, ge=1)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    attention_dropout: float = Field(default=0.1, ge=0, lt=1)
-    max_positions: int = Field(default=512, ge=3)
-
-
 class StageConfig(Frozen):
     """How long a stage lasts and how it is optimised."""
 
@@ -170,9 +150,10 @@ class Settings(Frozen):
     lengths: Lengths = Lengths(question=128, tags=0, regions=100)
     """What is read: word pieces of the text, word pieces of tags (0: none), regions."""
     data: DataConfig
-    network: NetworkConfig = NetworkConfig()
-    """The student."""
-    teacher_network: NetworkConfig = NetworkConfig()
+    network: BackboneConfig = BackboneConfig()
+    """The student's. Paper: TinyBERT."""
+    teacher_network: BackboneConfig = BackboneConfig()
+    """Paper: VisualBERT."""
     teacher_training: TeacherTraining = TeacherTraining()
     """World: the CNN that looks at the regions."""
     teach: StageConfig
@@ -228,7 +209,7 @@ class Settings(Frozen):
                 "system": "teacher",
                 "base": "kd",
                 "drop": "mask",
-                "network": NetworkConfig(),
+                "network": BackboneConfig(),
                 "distil": self.teach,
                 "distillation": DistillationConfig(),
                 "meta": LookAheadConfig(),
@@ -238,12 +219,10 @@ class Settings(Frozen):
 
 
 __all__ = [
-    "SCRATCH",
     "Base",
     "DataConfig",
     "DistillationConfig",
     "FilesConfig",
-    "NetworkConfig",
     "Settings",
     "StageConfig",
     "System",

@@ -9,6 +9,7 @@ from torch import nn
 
 from phosphene.core.errors import InputError
 from phosphene.data.wordpiece import WordPiece
+from phosphene.models.backbone import SCRATCH
 from phosphene.models.pretrained_bert import Bert, encoder_from_bert, load_bert
 from phosphene.models.pretrained_lxmert import (
     Lxmert,
@@ -31,7 +32,7 @@ from phosphene.models.vltranslator import (
 )
 from phosphene.nn.bert import attend_to_alike, initialise_bert
 from phosphene.recipes.vlp_mmt_data import Data
-from phosphene.recipes.vlp_mmt_settings import SCRATCH, Settings
+from phosphene.recipes.vlp_mmt_settings import Settings
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from phosphene.core.config import Frozen
 from phosphene.core.runtime import RuntimeConfig
 from phosphene.data.corpus import CorpusConfig
 from phosphene.data.pretraining import MaskingConfig
+from phosphene.models.backbone import SCRATCH
 from phosphene.models.search import SearchConfig
 from phosphene.models.vltranslator import DecoderConfig
 from phosphene.recipes.world_teacher import TeacherTraining
@@ -35,8 +36,6 @@ SEEING: frozenset[System] = frozenset(
 """Systems that look at pictures."""
 PRETRAINED_HERE: frozenset[System] = frozenset({"vlp_end_to_end", "vlp_frozen", "vlp_two_stage"})
 """Systems whose encoder goes through vision-language pre-training."""
-SCRATCH = "scratch"
-"""In place of the name of weights: none."""
 
 
 class StageConfig(Frozen):
@@ -253,7 +252,6 @@ class Settings(Frozen):
 
 __all__ = [
     "PRETRAINED_HERE",
-    "SCRATCH",
     "SEEING",
     "CorpusFile",
     "EncoderSettings",
