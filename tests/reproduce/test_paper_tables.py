@@ -14,7 +14,7 @@ EXPECTED = {
     "ikd": [*(f"table-{n}" for n in range(1, 8)), *(f"figure-{n}" for n in (3, 4, 5))],
     "vlp": [*(f"table-{n}" for n in range(1, 8)), "figure-3", "figure-4"],
     "cliptrans": ["main", "controls", "low-resource"],
-    "cvil": [*(f"table-{n}" for n in range(1, 6)), "figure-3", "labels"],
+    "cvil": [*(f"table-{n}" for n in range(1, 6)), "figure-3", "labels", "noise"],
     "msd": [*(f"table-{n}" for n in (1, 2, 3)), *(f"figure-{n}" for n in (1, 3, 4, 5, 6, 7, 8, 9))],
 }
 
