@@ -206,5 +206,18 @@ def test_answers_have_distinct_words_but_for_ambiguous_nouns() -> None:
 
 def test_an_unknown_paraphrase_is_refused() -> None:
     asked = Question("who", None, None, 1, "man")
-    with pytest.raises(ValueError, match=r"a paraphrase in 0\.\.4, got 5"):
-        question_text(asked, "en", 5)
+    with pytest.raises(ValueError, match=r"a paraphrase in 0\.\.6, got 7"):
+        question_text(asked, "en", 7)
+
+
+def test_the_wording_kept_for_testing_has_no_word_that_training_lacks() -> None:
+    """What is unseen is the wording, not its words; and no other form is worded the same."""
+    for language in _LANGUAGES:
+        training = {"あり"}  # what {be} becomes
+        for wordings in PARAPHRASES.values():
+            training |= {word for said in wordings[language][:-1] for word in said.split()}
+        for form, wordings in PARAPHRASES.items():
+            test = wordings[language][-1]
+            assert set(test.split()) <= training, (form, language)
+            others = [said for other in PARAPHRASES.values() for said in other[language]]
+            assert others.count(test) == 1, (form, language)
