@@ -97,6 +97,11 @@ def test_visual_parts_that_bert_lacks_are_fresh(tmp_path: Path) -> None:
     assert same(encoder, published())
     assert encoder.regions is not None
     assert encoder.regions.projection.weight.std() < 0.04
+    # but for the norm, through which regions come in the size of words
+    torch.testing.assert_close(encoder.regions.norm.weight, encoder.embedding.norm.weight)
+    torch.testing.assert_close(encoder.regions.norm.bias, encoder.embedding.norm.bias)
+    encoder.regions.norm.weight.data.zero_()
+    assert encoder.embedding.norm.weight.abs().min() > 0  # two norms, not one
     assert encoder(with_regions(two_examples(bert))).regions.states.shape == (2, 3, 12)
 
 

@@ -118,6 +118,9 @@ def encoder_from_bert(
 ) -> VLEncoder:
     """An encoder with the weights of ``bert``; visual parts that it lacks are fresh.
 
+    The norm of fresh regions starts as that of words, so that the layers meet rows of the size they
+    know (VisualBERT, Li et al., 2019, puts both through one norm).
+
     Args:
         bert: what :func:`load_bert` found.
         feature: width of one region, 0 for none; as in the weights if not given.
@@ -156,6 +159,8 @@ def _load(encoder: VLEncoder, bert: Bert) -> None:
     if unused:
         raise InputError(f"{bert.origin}: weights of another network: {min(unused)} is unexpected")
     encoder.load_state_dict(expected)
+    if encoder.regions is not None and not bert.config.feature:
+        encoder.regions.norm.load_state_dict(encoder.embedding.norm.state_dict())
 
 
 def hugging_face_names(name: str) -> Iterator[str]:
