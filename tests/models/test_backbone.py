@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from pydantic import ValidationError
-from tests.models.tiny_bert import FEATURE, published, write
+from tests.models.tiny_bert import FEATURE, published, visual, write
 
 from phosphene.data.wordpiece import INSIDE
 from phosphene.models.backbone import Backbone, BackboneConfig
@@ -54,3 +54,11 @@ def test_a_trimmed_word_has_the_row_that_it_had(tmp_path: Path) -> None:
 def test_heads_that_do_not_share_the_width_are_refused() -> None:
     with pytest.raises(ValidationError, match="hidden 10 is not a multiple of heads 4"):
         BackboneConfig(hidden=10, heads=4)
+
+
+def test_what_oscar_knows_of_regions_is_not_fresh(tmp_path: Path) -> None:
+    blind = BackboneConfig(weights=str(write(tmp_path / "bert", published())))
+    seeing = write(tmp_path / "oscar", published() | visual(normalised=True))
+    assert Backbone.of(BackboneConfig(merges=5), TEXTS).has_fresh_regions
+    assert Backbone.of(blind, TEXTS).has_fresh_regions
+    assert not Backbone.of(BackboneConfig(weights=str(seeing)), TEXTS).has_fresh_regions

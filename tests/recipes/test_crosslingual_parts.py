@@ -11,6 +11,7 @@ from phosphene.data.answers import AnswerVocabulary
 from phosphene.data.regions import PictureRegions, RegionTable
 from phosphene.data.words import segment
 from phosphene.models.answerer import Answerer, AnswererConfig
+from phosphene.models.backbone import Backbone
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
 from phosphene.recipes.crosslingual_vqa_networks import Imitation, answerer, divisors
 from phosphene.recipes.crosslingual_vqa_settings import AnswererBackbone, Settings
@@ -136,7 +137,8 @@ def test_a_fresh_answerer_sees_where_a_region_is_as_well_as_what() -> None:
             vocab=9, cls_id=1, sep_id=2, layers=1, hidden=64, inner=8, heads=4, feature=104
         )
     )
-    answerer(network, encoder, AnswerVocabulary(("a", "b")), table)
+    backbone = Backbone.of(network, ["a b"])
+    answerer(backbone, encoder, AnswerVocabulary(("a", "b")), table)
     assert encoder.regions is not None
     rows = table.regions(list(pictures)).features.flatten(0, 1)
     projection = encoder.regions.projection

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.models.tiny_bert import published, write
 from tiny_modality import STAGE, settings, trainer
 
 from phosphene.core.config import read_settings
@@ -15,11 +16,13 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.data.views import dropping
 from phosphene.models.answerer import Answerer, AnswererConfig
+from phosphene.models.backbone import BackboneConfig
 from phosphene.models.view_answers import answer_views
 from phosphene.models.vlencoder import VLEncoderConfig
 from phosphene.recipes import config_path
 from phosphene.recipes.modality_kd import train
-from phosphene.recipes.modality_kd_networks import matched_layers
+from phosphene.recipes.modality_kd_data import load_data
+from phosphene.recipes.modality_kd_networks import classifier, matched_layers
 from phosphene.recipes.modality_kd_settings import Settings, System
 from phosphene.train.stage import Finished, Stage
 from phosphene.train.trainer import Trainer
@@ -203,3 +206,22 @@ def as_printed(paper: Settings) -> bool:
         and paper.distil.batch == 10
         and paper.meta.learning_rate == 1e-3
     )
+
+
+def test_what_published_weights_know_of_regions_is_left_alone(tmp_path: Path) -> None:
+    """Those without visual parts meet them standardised; those that have some keep them."""
+    plan = settings()
+    data = load_data(trainer(tmp_path / "run"), plan)
+    seen = {
+        "img_embedding.weight": torch.randn(12, data.feature),
+        "img_embedding.bias": torch.randn(12),
+    }
+    projections = []
+    for name, weights in (("bert", published()), ("oscar", published() | seen)):
+        folder = write(tmp_path / name, weights)
+        model, _ = classifier(plan, data, BackboneConfig(weights=str(folder)))
+        assert model.encoder.regions is not None
+        projections.append(model.encoder.regions.projection)
+    fresh, kept = projections
+    assert torch.equal(kept.weight, seen["img_embedding.weight"])
+    assert fresh.bias.abs().max() > 0  # the mean region is taken off

@@ -79,6 +79,11 @@ class Backbone:
         wordpiece, kept = trim(bert.wordpiece, texts)
         return cls(config, wordpiece, bert, kept)
 
+    @property
+    def has_fresh_regions(self) -> bool:
+        """Whether it has yet to learn what regions are: a BERT that never saw any, or nothing."""
+        return self.published is None or not self.published.config.feature
+
     def encoder(self, feature: int) -> VLEncoder:
         """A new encoder for regions of width ``feature``.
 

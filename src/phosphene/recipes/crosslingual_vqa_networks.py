@@ -20,7 +20,7 @@ from phosphene.models.vlencoder import (
     VLTrace,
     standardise_regions,
 )
-from phosphene.nn.bert import attend_to_alike, initialise_bert
+from phosphene.nn.bert import INITIAL_STD, attend_to_alike, initialise_bert
 from phosphene.nn.hint import HintRegressor, scaled_matches
 from phosphene.objectives.alignment import layer_sum
 from phosphene.recipes.crosslingual_vqa_data import Data, texts
@@ -51,7 +51,7 @@ def learner(settings: Settings, data: Data, language: str) -> Learner:
     known = data.asked.parallel if english else data.known
     vocabulary = AnswerVocabulary.learn(known, settings.data.answers)
     seed_update(settings.seed)
-    model = answerer(network, encoder, vocabulary, data.table)
+    model = answerer(backbone, encoder, vocabulary, data.table)
     return Learner(model, reader, vocabulary)
 
 
@@ -72,22 +72,26 @@ def start(
 
 
 def answerer(
-    network: AnswererBackbone,
+    backbone: Backbone,
     encoder: VLEncoder,
     vocabulary: AnswerVocabulary,
     table: RegionTable | None,
 ) -> Answerer:
-    """A fresh head on ``encoder``; where that is fresh too, it starts ready to compare its rows."""
+    """A fresh head on ``encoder``.
+
+    Where that is fresh too, it starts ready to compare its rows; a fresh projection meets regions
+    standardised.
+    """
     config = AnswererConfig(
         encoder=encoder.config, answers=len(vocabulary), dropout=encoder.config.dropout
     )
-    if not network.is_fresh:
-        return Answerer(config, encoder)
-    initialise_bert(encoder, network.initial_std)
-    attend_to_alike(encoder.embedding, encoder.encoder)
-    if table is not None:
+    std = backbone.config.initial_std if backbone.config.is_fresh else INITIAL_STD
+    if backbone.config.is_fresh:
+        initialise_bert(encoder, std)
+        attend_to_alike(encoder.embedding, encoder.encoder)
+    if table is not None and backbone.has_fresh_regions:
         standardise_regions(encoder, table)
-    return Answerer(config, encoder, network.initial_std)
+    return Answerer(config, encoder, std)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def side(settings: Settings, data: Data, network: BackboneConfig) -> Side:
 def classifier(settings: Settings, data: Data, network: BackboneConfig) -> tuple[Answerer, Reader]:
     """A classifier, fresh or on published weights, and the reader in front of it.
 
-    Regions are met standardised in any case: what all of them share would drown the rest.
+    A fresh projection meets regions standardised: what all of them share would drown the rest.
 
     Raises:
         InputError: the weights are not there, or their regions are of another width.
@@ -66,7 +66,8 @@ def classifier(settings: Settings, data: Data, network: BackboneConfig) -> tuple
     )
     if network.is_fresh:
         initialise_bert(encoder, network.initial_std)
-    standardise_regions(encoder, data.splits["train"].table)
+    if backbone.has_fresh_regions:
+        standardise_regions(encoder, data.splits["train"].table)
     model = Answerer(config, encoder, network.initial_std if network.is_fresh else INITIAL_STD)
     return model.eval(), Reader("en", backbone.wordpiece, settings.lengths)
 

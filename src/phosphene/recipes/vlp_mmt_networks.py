@@ -67,7 +67,7 @@ def read_published(settings: Settings) -> Published:
 def first_encoder(settings: Settings, data: Data, published: Published) -> VLEncoder:
     """A BERT, fresh or published, with visual parts where the system looks.
 
-    Fresh weights start ready to compare rows; regions are met standardised in any case.
+    Fresh weights start ready to compare rows; a fresh projection meets regions standardised.
     """
     plan, feature = settings.encoder, 0 if data.table is None else data.table.width
     if published.bert is not None:
@@ -94,7 +94,7 @@ def first_encoder(settings: Settings, data: Data, published: Published) -> VLEnc
         )
         initialise_bert(encoder, plan.initial_std)
         attend_to_alike(encoder.embedding, encoder.encoder)
-    if data.table is not None:
+    if data.table is not None and not (published.bert and published.bert.config.feature):
         standardise_regions(encoder, data.table)
     return encoder
 
