@@ -18,6 +18,7 @@ from phosphene.data.trim import trim
 from phosphene.data.wordpiece import WordPiece
 from phosphene.models.pretrained_bert import Bert, encoder_from_bert, load_bert
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
+from phosphene.nn.bert import INITIAL_STD
 
 SCRATCH: Final = "scratch"
 """In place of the name of weights: none."""
@@ -53,6 +54,11 @@ class BackboneConfig(Frozen):
         """Whether nothing is published that it would start from."""
         return self.weights == SCRATCH
 
+    @property
+    def head_std(self) -> float:
+        """Spread of a fresh head's first weights: as wide as the rest, or BERT's on a BERT."""
+        return self.initial_std if self.is_fresh else INITIAL_STD
+
 
 @dataclass(frozen=True)
 class Backbone:
@@ -82,7 +88,7 @@ class Backbone:
     @property
     def has_fresh_regions(self) -> bool:
         """Whether it has yet to learn what regions are: a BERT that never saw any, or nothing."""
-        return self.published is None or not self.published.config.feature
+        return self.published is None or not self.published.has_regions
 
     def encoder(self, feature: int) -> VLEncoder:
         """A new encoder for regions of width ``feature``.

@@ -73,6 +73,11 @@ class Bert:
     pre-training heads are there where they were published."""
     wordpiece: WordPiece
 
+    @property
+    def has_regions(self) -> bool:
+        """Whether the weights have visual parts."""
+        return self.config.feature > 0
+
 
 class _BertJson(Frozen):
     """What ``config.json`` says, as far as it matters here; other keys are not looked at."""
@@ -149,7 +154,7 @@ def _load(encoder: VLEncoder, bert: Bert) -> None:
     expected = encoder.state_dict()
     unused = {name for name in bert.weights if name.startswith(_ENCODER_PARTS)} - {*_BUFFERS}
     for name, value in expected.items():
-        if name.startswith("regions.") and not bert.config.feature:
+        if name.startswith("regions.") and not bert.has_regions:
             continue  # a BERT has none: they stay fresh
         names = tuple(hugging_face_names(name))
         expected[name] = _join(bert, names, value.shape)
@@ -159,7 +164,7 @@ def _load(encoder: VLEncoder, bert: Bert) -> None:
     if unused:
         raise InputError(f"{bert.origin}: weights of another network: {min(unused)} is unexpected")
     encoder.load_state_dict(expected)
-    if encoder.regions is not None and not bert.config.feature:
+    if encoder.regions is not None and not bert.has_regions:
         encoder.regions.norm.load_state_dict(encoder.embedding.norm.state_dict())
 
 

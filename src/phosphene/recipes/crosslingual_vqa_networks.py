@@ -20,7 +20,7 @@ from phosphene.models.vlencoder import (
     VLTrace,
     standardise_regions,
 )
-from phosphene.nn.bert import INITIAL_STD, attend_to_alike, initialise_bert
+from phosphene.nn.bert import attend_to_alike, initialise_bert
 from phosphene.nn.hint import HintRegressor, scaled_matches
 from phosphene.objectives.alignment import layer_sum
 from phosphene.recipes.crosslingual_vqa_data import Data, texts
@@ -85,13 +85,12 @@ def answerer(
     config = AnswererConfig(
         encoder=encoder.config, answers=len(vocabulary), dropout=encoder.config.dropout
     )
-    std = backbone.config.initial_std if backbone.config.is_fresh else INITIAL_STD
     if backbone.config.is_fresh:
-        initialise_bert(encoder, std)
+        initialise_bert(encoder, backbone.config.initial_std)
         attend_to_alike(encoder.embedding, encoder.encoder)
     if table is not None and backbone.has_fresh_regions:
         standardise_regions(encoder, table)
-    return Answerer(config, encoder, std)
+    return Answerer(config, encoder, backbone.config.head_std)
 
 
 @dataclass(frozen=True)

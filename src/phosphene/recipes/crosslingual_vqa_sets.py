@@ -13,8 +13,8 @@ from phosphene.data.records import json_array
 from phosphene.data.vqa import Question, split_by_image, with_alignments
 from phosphene.data.vqa_readers import read_cvil, read_visual_genome, read_vqa_jsonl
 from phosphene.data.vqa_sets import Wordings, daquar_by_photo, read_easy_vqa, world_questions
-from phosphene.data.world.question_words import ANSWERS as WORLD_ANSWERS
-from phosphene.data.world.question_words import AnswerLanguage
+from phosphene.data.world.answer_words import ANSWERS as WORLD_ANSWERS
+from phosphene.data.world.answer_words import AnswerLanguage
 from phosphene.data.world.splits import Part, Split, World
 from phosphene.recipes.crosslingual_vqa_settings import FileConfig, FilesConfig, Settings
 

@@ -8,7 +8,7 @@ from phosphene.data.questions import Reader
 from phosphene.models.answerer import Answerer, AnswererConfig
 from phosphene.models.backbone import Backbone, BackboneConfig
 from phosphene.models.vlencoder import standardise_regions
-from phosphene.nn.bert import INITIAL_STD, initialise_bert
+from phosphene.nn.bert import initialise_bert
 from phosphene.nn.hint import HintRegressor
 from phosphene.recipes.modality_kd_data import Data, Encoded
 from phosphene.recipes.modality_kd_settings import Settings
@@ -68,7 +68,7 @@ def classifier(settings: Settings, data: Data, network: BackboneConfig) -> tuple
         initialise_bert(encoder, network.initial_std)
     if backbone.has_fresh_regions:
         standardise_regions(encoder, data.splits["train"].table)
-    model = Answerer(config, encoder, network.initial_std if network.is_fresh else INITIAL_STD)
+    model = Answerer(config, encoder, network.head_std)
     return model.eval(), Reader("en", backbone.wordpiece, settings.lengths)
 
 

@@ -94,7 +94,7 @@ def first_encoder(settings: Settings, data: Data, published: Published) -> VLEnc
         )
         initialise_bert(encoder, plan.initial_std)
         attend_to_alike(encoder.embedding, encoder.encoder)
-    if data.table is not None and not (published.bert and published.bert.config.feature):
+    if data.table is not None and not (published.bert and published.bert.has_regions):
         standardise_regions(encoder, data.table)
     return encoder
 

@@ -25,8 +25,9 @@ from phosphene.data.world import (
     questions,
     region_kinds,
 )
+from phosphene.data.world.answer_words import AnswerLanguage
 from phosphene.data.world.lexicon import ACTIONS, COLOURS, PLACES
-from phosphene.data.world.question_words import PARAPHRASES, AnswerLanguage
+from phosphene.data.world.question_words import PARAPHRASES
 from phosphene.data.world.scene import Person
 
 _LANGUAGES: tuple[AnswerLanguage, ...] = ("en", "ja", "hi")

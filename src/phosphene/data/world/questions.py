@@ -12,6 +12,7 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
+from phosphene.data.world.answer_words import ANSWERS, AnswerLanguage
 from phosphene.data.world.compose import pick
 from phosphene.data.world.english import RELATION_PHRASES, is_plural, noun_phrase
 from phosphene.data.world.lexicon import (
@@ -23,13 +24,7 @@ from phosphene.data.world.lexicon import (
     WORDS,
     Relation,
 )
-from phosphene.data.world.question_words import (
-    ANSWERS,
-    PARAPHRASES,
-    RELATION_WORDS,
-    AnswerLanguage,
-    Form,
-)
+from phosphene.data.world.question_words import PARAPHRASES, RELATION_WORDS, Form
 from phosphene.data.world.scene import Scene
 from phosphene.data.world.splits import seeded
 
