@@ -21,6 +21,7 @@ from phosphene.evaluate.answering import (
     question_prior,
 )
 from phosphene.evaluate.question_types import question_type, type_of
+from phosphene.evaluate.score import Score, Unavailable
 
 
 def asked(number: int, text: str, answers: dict[str, float], kind: str = "") -> Question:
@@ -79,15 +80,27 @@ def test_bleu_of_answers() -> None:
     question = asked(1, "?", {"the cat sat on the red mat": 1.0})
     words = plain_words("en")
     perfect = answer_bleu(["the cat sat on the red mat"], [question], words)
+    assert isinstance(perfect, Score)
     assert perfect.value == pytest.approx(100)
     # Matches: 6 of 6 words, 4 of 5 pairs, 3 of 4 triples, 2 of 3 fours; one word too short.
     expected = 100 * (1 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25 * torch.tensor(1 - 7 / 6).exp().item()
     score = answer_bleu([said], [question], words)
+    assert isinstance(score, Score)
     assert score.value == pytest.approx(expected)
     assert score.signature.endswith("|words:split_words-en")
-    assert answer_bleu(["cat"], [question], words).value == 0.0
-    letters = AnswerWords("letters", list)
-    assert answer_bleu(["赤い長方形"], [asked(1, "?", {"赤い長方形": 1.0})], letters).value > 99
+    nothing_shared = answer_bleu(["cat"], [question], words)
+    assert isinstance(nothing_shared, Score)
+    assert nothing_shared.value == 0.0
+    japanese = asked(1, "?", {"赤い長方形": 1.0})
+    letter_by_letter = answer_bleu(["赤い長方形"], [japanese], AnswerWords("letters", list))
+    assert isinstance(letter_by_letter, Score)
+    assert letter_by_letter.value > 99
+
+
+def test_answers_of_a_word_or_two_have_no_bleu() -> None:
+    """Without four words there is no four-gram: 0 for any system, which says nothing."""
+    score = answer_bleu(["red"], [asked(1, "?", {"red": 1.0})], plain_words("en"))
+    assert score == Unavailable("BLEU", "no true answer has 4 words")
 
 
 def test_japanese_words_say_what_to_install() -> None:

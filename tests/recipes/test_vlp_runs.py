@@ -301,7 +301,7 @@ def _size(module: torch.nn.Module) -> int:
 
 @pytest.mark.slow
 def test_the_toy_world_shows_what_the_encoder_learned_to_see(tmp_path: Path) -> None:
-    """The claims of the recipe's page: two minutes on an idle core. (Pairing: 87 to 90 by seed.)"""
+    """The claims of the recipe's page: two minutes on an idle core; pairing 87 to 90 by seed."""
     results = train_run("vlp_mmt", "toy", [], tmp_path / "run", quiet=True)
     scores = {
         (split.split, score.name): score.value

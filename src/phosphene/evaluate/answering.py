@@ -23,7 +23,7 @@ from phosphene.data.answers import NOT_COVERED, AnswerVocabulary
 from phosphene.data.vqa import Question
 from phosphene.data.words import split_words
 from phosphene.evaluate.question_types import type_of
-from phosphene.evaluate.score import Score
+from phosphene.evaluate.score import Score, Unavailable
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,21 @@ def accuracy_scores(
 
 def answer_bleu(
     predicted: Sequence[str], questions: Sequence[Question], words: AnswerWords
-) -> Score:
+) -> Score | Unavailable:
     """Corpus BLEU-4 of the answers against the best ones, without smoothing, as NLTK computes it.
+
+    Where every true answer is shorter than four words, it would be 0 for any system: unavailable.
 
     Raises:
         InputError: no question, unequal numbers, or a question without an answer.
     """
     _check(predicted, questions)
     metric = BLEU(tokenize="none", smooth_method="none", force=True)
-    references = [" ".join(words.cut(question.best_answer or "")) for question in questions]
+    references = [words.cut(question.best_answer or "") for question in questions]
+    if max(map(len, references)) < metric.max_ngram_order:
+        return Unavailable("BLEU", f"no true answer has {metric.max_ngram_order} words")
     value = metric.corpus_score(
-        [" ".join(words.cut(answer)) for answer in predicted], [references]
+        [" ".join(words.cut(answer)) for answer in predicted], [[*map(" ".join, references)]]
     ).score
     return Score("BLEU", value, f"{metric.get_signature()}|words:{words.name}")
 
