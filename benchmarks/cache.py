@@ -23,7 +23,7 @@ from phosphene.data.store import Producer, Store, StoreWriter, pad
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
 from phosphene.recipes.crosslingual_vqa_networks import Imitation
 from phosphene.recipes.crosslingual_vqa_settings import Settings
-from phosphene.train.optim import OptimConfig, adam
+from phosphene.train.optim import OptimConfig, adam, trainable
 
 LAYERS = (3, 6, 9, 12)
 TEXT, TAGS, REGIONS, MIXABLE = 14, 20, 50, 4
@@ -66,7 +66,7 @@ def main() -> None:
     stages = dict.fromkeys(("english", "distil", "translated", "head", "whole"), STAGE)
     settings = parse_settings(Settings, {"data": {"source": "world"}, **stages}, "benchmark")
     imitation = Imitation.of(settings, student, teacher.config)
-    optimizer = adam(imitation.modules.values(), OptimConfig(learning_rate=1e-4))
+    optimizer = adam(trainable(imitation.modules.values()), OptimConfig(learning_rate=1e-4))
     batch = questions(size)
     rows = [0, *range(TEXT + 2, TEXT + 2 + TAGS), *range(1, 1 + MIXABLE)]
     rows += range(TEXT + TAGS + 3, TEXT + TAGS + 3 + REGIONS)

@@ -41,7 +41,7 @@ from phosphene.models.vlencoder import VLEncoderConfig
 from phosphene.nn.visual import freeze
 from phosphene.objectives.imitation import distillation
 from phosphene.objectives.likelihood import single_label
-from phosphene.train.optim import OptimConfig, adam
+from phosphene.train.optim import OptimConfig, adam, trainable
 from phosphene.train.stage import Budget, Stage
 from phosphene.train.trainer import open_updater
 from phosphene.weighting.direct import Term, example_mean
@@ -170,7 +170,7 @@ class _NoBatches:
 def by_hand(given: Given, cached: list[Tensor]) -> Contestant:
     """The shortest loop that does the same."""
     student = given.student()
-    optimizer = adam([student], OPTIM)
+    optimizer = adam(trainable([student]), OPTIM)
 
     def run(updates: int) -> Losses:
         losses = []
@@ -227,7 +227,7 @@ def textbrewer(given: Given, cached: list[Tensor] | None) -> Contestant:
         adapt,
         adapt,
     )
-    optimizer = adam([student], OPTIM)
+    optimizer = adam(trainable([student]), OPTIM)
     known = cached or given.answers()
     entropies = [
         float(torch.distributions.Categorical(logits=logits / TEMPERATURE).entropy().mean())

@@ -39,7 +39,7 @@ from phosphene.nn.visual import VisualTeacher, freeze
 from phosphene.objectives.inversion import inter_modal, intra_modal, model_pairs
 from phosphene.objectives.likelihood import label_smoothed
 from phosphene.objectives.representation import l2
-from phosphene.train.optim import OptimConfig, adam
+from phosphene.train.optim import OptimConfig, adam, trainable
 from phosphene.train.stage import Budget, Stage
 from phosphene.train.trainer import Trainer
 from phosphene.weighting.direct import token_mean
@@ -101,7 +101,7 @@ def fastest(contestants: dict[str, Work], updates: int, repeats: int) -> dict[st
 
 def bare(network: Translator, data: TranslationData, updates: int, loss: Callable) -> None:
     """The shortest training loop there is."""
-    optimizer = adam([network], OptimConfig())
+    optimizer = adam(trainable([network]), OptimConfig())
     batches = TrainingBatches(data, 1024, seed=1).iterate(Position())
     network.train()
     for _ in range(updates):
@@ -167,7 +167,7 @@ def inversion_updates(teacher_name: str) -> dict[str, Work]:
     data = random_data(4000, side)
 
     def work(network: Translator, photos: int, irm: bool, iam: bool) -> Work:
-        optimizer = adam([network, student], OptimConfig())
+        optimizer = adam(trainable([network, student]), OptimConfig())
 
         def run(updates: int) -> None:
             batches = TrainingBatches(data, 1024, 1, photos).iterate(Position())

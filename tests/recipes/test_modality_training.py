@@ -22,7 +22,7 @@ from phosphene.models.vlencoder import VLEncoderConfig
 from phosphene.recipes import config_path
 from phosphene.recipes.modality_kd import train
 from phosphene.recipes.modality_kd_data import load_data
-from phosphene.recipes.modality_kd_networks import classifier, matched_layers
+from phosphene.recipes.modality_kd_networks import matched_layers, side
 from phosphene.recipes.modality_kd_settings import Settings, System
 from phosphene.train.stage import Finished, Stage
 from phosphene.train.trainer import Trainer
@@ -219,9 +219,14 @@ def test_what_published_weights_know_of_regions_is_left_alone(tmp_path: Path) ->
     projections = []
     for name, weights in (("bert", published()), ("oscar", published() | seen)):
         folder = write(tmp_path / name, weights)
-        model, _ = classifier(plan, data, BackboneConfig(weights=str(folder)))
-        assert model.encoder.regions is not None
-        projections.append(model.encoder.regions.projection)
+        found = side(plan, data, BackboneConfig(weights=str(folder)))
+        regions = found.model.encoder.regions
+        assert regions is not None
+        projections.append(regions.projection)
+        trained = {*map(id, found.published)}
+        assert (id(regions.projection.weight) in trained) == (name == "oscar")
+        assert id(found.model.encoder.embedding.words.weight) in trained
+        assert id(found.model.classifier.weight) not in trained
     fresh, kept = projections
     assert torch.equal(kept.weight, seen["img_embedding.weight"])
     assert fresh.bias.abs().max() > 0  # the mean region is taken off

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from phosphene.train.optim import OptimConfig, adam, learning_rate
+from phosphene.train.optim import OptimConfig, adam, learning_rate, trainable
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_adam_by_hand() -> None:
     """The first step of Adam is the learning rate, against the sign of the gradient."""
     layer = nn.Linear(2, 1, bias=False)
     before = layer.weight.detach().clone()
-    optimizer = adam([layer], OptimConfig(learning_rate=0.01))
+    optimizer = adam(trainable([layer]), OptimConfig(learning_rate=0.01))
     layer.weight.grad = torch.tensor([[3.0, -0.2]])
     optimizer.step()
     torch.testing.assert_close(before - layer.weight.detach(), torch.tensor([[0.01, -0.01]]))
@@ -59,5 +59,5 @@ def test_adam_by_hand() -> None:
 
 def test_shared_and_frozen_parameters() -> None:
     shared, frozen = nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False)
-    optimizer = adam([nn.Sequential(shared, frozen), shared], OptimConfig())
+    optimizer = adam(trainable([nn.Sequential(shared, frozen), shared]), OptimConfig())
     assert [len(group["params"]) for group in optimizer.param_groups] == [2]

@@ -23,10 +23,12 @@ from tiny_training import (
 from torch import Tensor, nn
 
 from phosphene.core.errors import InputError
+from phosphene.core.types import Batch
 from phosphene.data.dataset import TrainingBatches
 from phosphene.data.loader import Position
 from phosphene.models.translator import Translator
 from phosphene.train.checkpoint import DamagedCheckpoint, read_checkpoint
+from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget
 from phosphene.train.update import gradient_shares
 from phosphene.weighting.direct import Term
@@ -404,3 +406,43 @@ def test_shared_out_weights_are_resumed(tmp_path: Path) -> None:
         expected = final_weights(tmp_path / "whole", stage)
         found = final_weights(tmp_path / "cut", stage)
         assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_published_weights_move_more_slowly(tmp_path: Path) -> None:
+    """Adam's first step is the rate: of published weights the share of it, of the others all."""
+    model = nn.ModuleDict(
+        {"known": nn.Linear(3, 3, bias=False), "fresh": nn.Linear(3, 3, bias=False)}
+    )
+    before = state(model)
+    optim = OptimConfig(
+        learning_rate=0.1, warmup_updates=0, schedule="constant", published_share=0.25
+    )
+
+    def terms(_: Batch) -> dict[str, Term]:
+        total = sum(parameter.sum() for parameter in model.parameters())
+        return {"sum": Term(torch.as_tensor(total), 1)}
+
+    stage = replace(
+        basic_stage(tiny(), Budget(max_updates=1)),
+        modules={"model": model},
+        loss=terms,
+        evaluate=None,
+        optim=optim,
+        published=tuple(model["known"].parameters()),
+    )
+    open_trainer(tmp_path).fit(stage)
+    after = state(model)
+    for name, rate in (("known.weight", 0.025), ("fresh.weight", 0.1)):
+        torch.testing.assert_close(before[name] - after[name], torch.full((3, 3), rate))
+
+
+def test_a_rate_for_published_weights_that_are_not_there() -> None:
+    stage = basic_stage(tiny(), Budget(max_updates=1))
+    with pytest.raises(InputError, match="published_share, but no weights are published"):
+        replace(stage, optim=OptimConfig(published_share=0.1))
+
+
+def test_a_share_of_one_changes_no_hash() -> None:
+    """Runs that were trained before there were shares keep their names."""
+    assert "published_share" not in OptimConfig().model_dump(mode="json")
+    assert OptimConfig(published_share=0.5).model_dump(mode="json")["published_share"] == 0.5

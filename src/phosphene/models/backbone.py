@@ -12,6 +12,7 @@ from typing import Final
 
 import torch
 from pydantic import Field, model_validator
+from torch import nn
 
 from phosphene.core.config import Frozen
 from phosphene.data.trim import trim
@@ -105,6 +106,16 @@ class Backbone:
             attention_dropout=self.config.attention_dropout,
         )
         return encoder if self.kept is None else _with_words(encoder, self.kept, self.wordpiece)
+
+    def trained_before(self, encoder: VLEncoder) -> tuple[nn.Parameter, ...]:
+        """Those of its encoder's parameters that are published."""
+        if self.published is None:
+            return ()
+        return tuple(
+            parameter
+            for name, parameter in encoder.named_parameters()
+            if not (self.has_fresh_regions and name.startswith("regions."))
+        )
 
     def _fresh(self, feature: int) -> VLEncoderConfig:
         sizes = self.config.model_dump(exclude={"weights", "initial_std", "merges", "trim"})

@@ -99,6 +99,7 @@ def teach(trainer: Fitter, settings: Settings, task: Task, teacher: Side) -> Fin
             evaluate=lambda: held_out(trainer, settings, task, teacher),
             budget=settings.teach.budget,
             optim=settings.teach.optim,
+            published=teacher.published,
         )
     )
     freeze(teacher.model)
@@ -210,6 +211,7 @@ def distil(
             evaluate=lambda: held_out(trainer, settings, task, student),
             budget=settings.distil.budget,
             optim=settings.distil.optim,
+            published=student.published,
         )
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from phosphene.data.questions import Reader
 from phosphene.models.answerer import Answerer, AnswererConfig
 from phosphene.models.backbone import Backbone, BackboneConfig
@@ -22,6 +24,8 @@ class Side:
     model: Answerer
     reader: Reader
     data: Encoded
+    published: tuple[nn.Parameter, ...] = ()
+    """Those of its parameters that it starts with published values of."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,7 @@ class Pupil:
 
 
 def side(settings: Settings, data: Data, network: BackboneConfig) -> Side:
-    """A classifier before its training."""
-    model, reader = classifier(settings, data, network)
-    return Side(model, reader, data.encode(reader, settings.data, settings.seed))
-
-
-def classifier(settings: Settings, data: Data, network: BackboneConfig) -> tuple[Answerer, Reader]:
-    """A classifier, fresh or on published weights, and the reader in front of it.
+    """A classifier before its training, fresh or on published weights.
 
     A fresh projection meets regions standardised: what all of them share would drown the rest.
 
@@ -69,7 +67,9 @@ def classifier(settings: Settings, data: Data, network: BackboneConfig) -> tuple
     if backbone.has_fresh_regions:
         standardise_regions(encoder, data.splits["train"].table)
     model = Answerer(config, encoder, network.head_std)
-    return model.eval(), Reader("en", backbone.wordpiece, settings.lengths)
+    reader = Reader("en", backbone.wordpiece, settings.lengths)
+    encoded = data.encode(reader, settings.data, settings.seed)
+    return Side(model.eval(), reader, encoded, backbone.trained_before(encoder))
 
 
 def matched_layers(student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
@@ -84,4 +84,4 @@ def matched_layers(student_layers: int, teacher_layers: int) -> tuple[tuple[int,
     )
 
 
-__all__ = ["Pupil", "Side", "classifier", "matched_layers", "side"]
+__all__ = ["Pupil", "Side", "matched_layers", "side"]

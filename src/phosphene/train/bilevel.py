@@ -22,7 +22,7 @@ from phosphene.core.types import VIEWS
 from phosphene.data.loader import Position
 from phosphene.train.checkpoint import load_optimizer, optimizer_tensors
 from phosphene.train.meta_gradient import ROUTES, Situation, Student
-from phosphene.train.optim import adam
+from phosphene.train.optim import adam, trainable
 from phosphene.train.stage import LookAhead, Stage
 from phosphene.train.update import Outcome, combine, descend
 from phosphene.weighting.instance import ViewLosses
@@ -47,7 +47,7 @@ class LookAheadUpdater:
         self.runtime = runtime
         self.clip_norm = stage.optim.clip_norm
         self.student = Student(stage.modules)
-        self.optimizer = adam(stage.modules.values(), stage.optim)
+        self.optimizer = adam(trainable(stage.modules.values()), stage.optim, stage.rate_shares)
         self.learner_optimizer = torch.optim.AdamW(
             ahead.learner.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )

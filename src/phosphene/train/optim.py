@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from phosphene.core.config import Frozen
+
+SHARE: Final = "share"
+"""In a group of parameters: its rate as a share of the stage's."""
 
 
 class OptimConfig(Frozen):
@@ -24,18 +28,26 @@ class OptimConfig(Frozen):
     weight_decay: float = 0.0
     clip_norm: float = 25.0
     """Gradients longer than this are scaled down to it; 0 switches clipping off."""
+    published_share: float = Field(default=1.0, gt=0, le=1, exclude_if=lambda share: share == 1.0)
+    """The rate of weights that were published, as a share of the others': fresh parts beside them
+    have further to go."""
 
 
-def adam(modules: Iterable[nn.Module], config: OptimConfig) -> torch.optim.Adam:
-    """Adam over the trainable parameters of ``modules``, each counted once."""
-    parameters = {
-        id(parameter): parameter
-        for module in modules
-        for parameter in module.parameters()
-        if parameter.requires_grad
-    }
+def trainable(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
+    """The trainable parameters of ``modules``, each counted once."""
+    parameters = (parameter for module in modules for parameter in module.parameters())
+    return list(dict.fromkeys(each for each in parameters if each.requires_grad))
+
+
+def adam(
+    parameters: Sequence[nn.Parameter], config: OptimConfig, shares: Sequence[float] | None = None
+) -> torch.optim.Adam:
+    """Adam with a group of parameters for every share of the rate, which is 1 if not given."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter, share in zip(parameters, shares or [1.0] * len(parameters), strict=True):
+        groups.setdefault(share, []).append(parameter)
     return torch.optim.Adam(
-        parameters.values(),
+        [{"params": each, SHARE: share} for share, each in groups.items()],
         lr=config.learning_rate,
         betas=config.betas,
         eps=config.epsilon,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -13,9 +13,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from phosphene.core.config import Frozen
+from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.data.loader import Position
-from phosphene.train.optim import OptimConfig
+from phosphene.train.optim import OptimConfig, trainable
 from phosphene.weighting.direct import Term
 from phosphene.weighting.instance import ViewLosses
 
@@ -111,6 +112,8 @@ class Stage:
     budget: Budget
     optim: OptimConfig
     frozen: Mapping[str, nn.Module] = field(default_factory=dict)
+    published: Sequence[nn.Parameter] = ()
+    """Those of the parameters that somebody has trained before (``optim.published_share``)."""
     evaluate: Callable[[], Mapping[str, float]] | None = None
     """Validation values by name; the one called ``loss`` decides about early stopping and which
     snapshot is the best."""
@@ -118,6 +121,20 @@ class Stage:
     """A module for which each term's share of the gradient norm is logged."""
     look_ahead: LookAhead | None = None
     """Learns the weights of the losses; ``loss`` is then its ``terms``."""
+
+    def __post_init__(self) -> None:
+        """Refuse a rate for weights that are not there."""
+        if self.optim.published_share != 1 and not self.published:
+            raise InputError(f"stage {self.name}: published_share, but no weights are published")
+
+    @property
+    def rate_shares(self) -> list[float]:
+        """Of every trainable parameter of ``modules``: its rate as a share of the stage's."""
+        published = {*map(id, self.published)}
+        return [
+            self.optim.published_share if id(each) in published else 1.0
+            for each in trainable(self.modules.values())
+        ]
 
     @property
     def saved(self) -> dict[str, nn.Module]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from phosphene.core.runtime import Runtime
 from phosphene.train.checkpoint import load_optimizer, optimizer_tensors
-from phosphene.train.optim import adam
+from phosphene.train.optim import SHARE, adam, trainable
 from phosphene.train.stage import Stage
 from phosphene.weighting.direct import Term
 
@@ -86,7 +86,8 @@ class PlainUpdater:
         self.runtime = runtime
         self.clip_norm = stage.optim.clip_norm
         self.objective = runtime.distribute(Objective(stage.modules, stage.loss))
-        self.optimizer = adam([self.objective], stage.optim)
+        # However they are distributed, the parameters keep their order.
+        self.optimizer = adam(trainable([self.objective]), stage.optim, stage.rate_shares)
 
     def __call__(self, update: int, batch: Any, learning_rate: float) -> Outcome:
         """Train on ``batch``."""
@@ -138,7 +139,7 @@ def descend(
     runtime.backward(combine(terms, counts) * runtime.processes, parameters)
     norm = nn.utils.clip_grad_norm_(parameters, clip_norm if clip_norm else torch.inf)
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group[SHARE]
     optimizer.step()
     sums = dict(zip(terms, totals[:, 0].tolist(), strict=True))
     means = {name: sums[name] / counts[name] if counts[name] else 0.0 for name in terms}
