@@ -23,7 +23,6 @@ from tiny_training import (
 from torch import Tensor, nn
 
 from phosphene.core.errors import InputError
-from phosphene.core.types import Batch
 from phosphene.data.dataset import TrainingBatches
 from phosphene.data.loader import Position
 from phosphene.models.translator import Translator
@@ -418,9 +417,9 @@ def test_published_weights_move_more_slowly(tmp_path: Path) -> None:
         learning_rate=0.1, warmup_updates=0, schedule="constant", published_share=0.25
     )
 
-    def terms(_: Batch) -> dict[str, Term]:
+    def terms(_: object) -> dict[str, Term]:
         total = sum(parameter.sum() for parameter in model.parameters())
-        return {"sum": Term(torch.as_tensor(total), 1)}
+        return {"sum": Term(torch.as_tensor(total), 1.0)}
 
     stage = replace(
         basic_stage(tiny(), Budget(max_updates=1)),
