@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
-from phosphene.reproduce.grid import lay_out, make_request
-from phosphene.reproduce.tables import SIZES, read_table, table_names
+from phosphene.recipes import config_path
+from phosphene.recipes.modality_kd_settings import Settings
+from phosphene.reproduce.grid import Run, lay_out, make_request
+from phosphene.reproduce.tables import SIZES, Size, read_table, table_names
 
 EXPECTED = {
     "ikd": [*(f"table-{n}" for n in range(1, 8)), *(f"figure-{n}" for n in (3, 4, 5))],
@@ -59,6 +62,28 @@ def test_runs_are_shared_between_tables(tmp_path: Path) -> None:
         for n in (2, 3)
     )
     assert two == three and len(two) == 13
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_share_of_the_updates_is_one_of_the_whole_budget(size: Size, tmp_path: Path) -> None:
+    """The last point of Figure 4 of Jin et al. is the run of Table 1, which nobody cut short."""
+    figure = lay_out(make_request("msd/figure-4", size, 1), tmp_path)
+    main = lay_out(make_request("msd/table-1", size, 1), tmp_path)
+    data = {"toy": "SNLI-VE", "small": "easy-VQA", "paper": "SNLI-VE"}[size]
+    rows = {row.label: row.changes for row in main.table.run_rows}
+    whole = {rows[row]: runs for (row, block), runs in main.cells.items() if block == data}
+    blocks = {block.label: block.x for block in figure.table.blocks}
+    for row in figure.table.run_rows:
+        (run,) = figure.cells[row.label, "100 %"]
+        assert [run.name] == [each.name for each in whole[row.changes]]
+        for label, percent in blocks.items():
+            assert percent == 100 * _updates(figure.cells[row.label, label][0]) / _updates(run)
+
+
+def _updates(run: Run) -> int:
+    """The budget of the student's stage."""
+    path = config_path(run.recipe, run.config)
+    return read_settings(Settings, path, run.changes).distil.budget.max_updates
 
 
 def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
