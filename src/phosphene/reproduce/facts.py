@@ -38,7 +38,7 @@ def fact_table(grid: Grid) -> Table:
         name = " ".join(filter(None, (block.label, column.label)))
         if size in column.absent:
             header.append(f"{name}, here")
-            cells.append([Missing(column.absent[size])] * len(table.rows))
+            cells.append([Missing(column.absent[size]) for _ in table.rows])
         elif size in column.splits:
             header.append(f"{name}, here")
             cells.append([_here(known, row, block, column) for row in table.rows])
