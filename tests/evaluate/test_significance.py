@@ -201,7 +201,8 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_thousand_sentences_take_less_than_two_seconds() -> None:
+    """Of processor time; a thousand resamples alone take about 0.03 s."""
     one, two = corpus(1000, (0.2, 0.22))
-    start = time.perf_counter()
+    start = time.process_time()
     compare("BLEU", one, two, signature="s", seed=1)
-    assert time.perf_counter() - start < 2.0
+    assert time.process_time() - start < 2.0

@@ -99,6 +99,17 @@ def test_a_text_that_is_not_looked_up_says_what_it_needs(runs: Path, tmp_path: P
         probe_run(runs / "image_free", "incongruent", split="elsewhere")
 
 
+def test_retrieval_searches_the_training_photos_too(runs: Path, tmp_path: Path) -> None:
+    every = probe_run(runs / "image_free", "retrieval", seeds=1, out=tmp_path)
+    titles = [finding.title for finding in every.findings]
+    assert titles[:2] == ["train: 60 photos", "validation: 16 photos"]
+    (alone,) = probe_run(
+        runs / "image_free", "retrieval", seeds=1, split="train", out=tmp_path
+    ).findings
+    assert alone.score("the photos themselves", "R@1").value == 100.0
+    assert alone.score("chance", "R@1").value == pytest.approx(100 / 60)
+
+
 def test_a_probe_that_does_not_fit_lists_those_that_do(runs: Path) -> None:
     with pytest.raises(InputError, match=r"no probe 'colours': expected one of incongruent, "):
         probe_run(runs / "image_given", "colours")

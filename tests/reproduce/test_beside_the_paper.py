@@ -115,6 +115,49 @@ def test_ours_beside_the_papers(tmp_path: Path) -> None:
     assert len(significance_table(found, compare_rows(found)).rows) == 4
 
 
+ABSENT = """
+[[columns]]
+block = "EN-DE"
+label = "gone"
+score = "BLEU tokenised"
+absent = { toy = "the pictures are elsewhere" }
+
+[[columns]]
+block = "EN-DE"
+label = "likely"
+score = "sense accuracy"
+scores = { toy = "BLEU tokenised" }
+splits = { toy = ["ambiguous"] }
+
+[[rows]]
+"""
+
+
+def test_a_column_that_is_not_measured_stays_and_says_why(tmp_path: Path) -> None:
+    made = grid(tmp_path, seeds=1, text=TABLE.replace("[[rows]]", ABSENT, 1))
+    finish(made.cells["text", "EN-DE"][0], WRONG)
+    found = Measurements(made)
+    table = result_table(found, compare_rows(found))
+    assert table.header[1:3] == ("EN-DE, gone: not measured", "paper: EN-DE, gone")
+    text, free, quoted = table.rows
+    assert text[1] == free[1] == Missing("the pictures are elsewhere")
+    assert isinstance(quoted[1], Missing) and "quoted" in quoted[1].reason
+    assert str(text[2]) == "30.25 ± 0.50", "the paper's figures stay in their places"
+    assert table.header[3] == "EN-DE, ambiguous: BLEU tokenised", "as it is called at this size"
+    assert str(text[3]) == "21.00"
+    assert "gone" not in {each.column.label for each in compare_rows(found)}
+
+
+def test_groups_of_rows_stand_beside_them(tmp_path: Path) -> None:
+    text = TABLE.replace("examples = 1", 'examples = 1\ngrouped_by = "at test time"')
+    for number, row in enumerate(("text", "free", "elsewhere")):
+        text = text.replace(f'label = "{row}"\n', f'label = "{row}"\ngroup = "g{number}"\n')
+    table = result_table(Measurements(grid(tmp_path, text=text)), ())
+    assert table.header[:2] == ("system", "at test time")
+    assert [row[1] for row in table.rows] == ["g0", "g1", "g2"]
+    assert str(table.rows[0][3]) == "30.25 ± 0.50"
+
+
 def test_everything_is_written(tmp_path: Path) -> None:
     made = finished(tmp_path)
     write_tables(table_report(made), made.folder)

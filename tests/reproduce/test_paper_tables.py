@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
-from phosphene.reproduce.grid import lay_out, make_request
-from phosphene.reproduce.tables import SIZES, read_table, table_names
+from phosphene.recipes import config_path
+from phosphene.recipes.modality_kd_settings import Settings
+from phosphene.reproduce.grid import Run, lay_out, make_request
+from phosphene.reproduce.tables import SIZES, Size, read_table, table_names
 
 EXPECTED = {
     "ikd": [*(f"table-{n}" for n in range(1, 8)), *(f"figure-{n}" for n in (3, 4, 5))],
@@ -45,12 +48,32 @@ def test_known_figures() -> None:
     meta = {row.label: row for row in read_table("msd/table-1").rows}["MSD (meta learning)"]
     assert meta.paper == (63.86, 68.30, 53.12, 63.00, 74.04)
     assert meta.deviations == (1.28, 0.62, 0.08, 0.09, 0.15)
+    sizes = read_table("cvil/table-5")
+    assert sizes.rows[-1].paper == ("", *["99k (793k)"] * 3) and "83k" in sizes.note
     assert not any(row.paper for row in read_table("cliptrans/main").rows), "not verified"
 
 
 def test_rows_that_the_paper_quotes_are_marked() -> None:
     quoted = {row.label for row in read_table("vlp/table-3").rows if row.quoted}
-    assert {"VMMT", "MeMAD, unconstrained"} <= quoted and "Our model" not in quoted
+    assert {"VMMT", "MeMAD"} <= quoted and "Our model" not in quoted
+
+
+def test_rows_stand_under_the_papers_subheadings() -> None:
+    """As Tables 3 and 4 of Kong and Fan and Table 1 of Peng et al. are divided."""
+    semi = ["VMMT, back-translation", "Multimodal-Att, back-translation"]
+    for number, middle in (
+        (3, [*semi, "Graph-Fusion", "Our model"]),
+        (4, ["Graph-Fusion", "Our model"]),
+    ):
+        rows = read_table(f"vlp/table-{number}").rows
+        found = {
+            row.group: [each.label for each in rows if each.group == row.group] for row in rows
+        }
+        assert list(found) == ["constrained", "semi-constrained", "unconstrained"]
+        assert found["semi-constrained"] == middle
+        assert found["unconstrained"] == ["MeMAD", "CUNI"]
+    groups = [row.group for row in read_table("ikd/table-1").rows]
+    assert groups == ["image-must"] * 14 + ["image-free"] * 6
 
 
 def test_runs_are_shared_between_tables(tmp_path: Path) -> None:
@@ -59,6 +82,56 @@ def test_runs_are_shared_between_tables(tmp_path: Path) -> None:
         for n in (2, 3)
     )
     assert two == three and len(two) == 13
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_share_of_the_updates_is_one_of_the_whole_budget(size: Size, tmp_path: Path) -> None:
+    """The last point of Figure 4 of Jin et al. is the run of Table 1, which nobody cut short."""
+    figure = lay_out(make_request("msd/figure-4", size, 1), tmp_path)
+    main = lay_out(make_request("msd/table-1", size, 1), tmp_path)
+    data = {"toy": "SNLI-VE", "small": "easy-VQA", "paper": "SNLI-VE"}[size]
+    rows = {row.label: row.changes for row in main.table.run_rows}
+    whole = {rows[row]: runs for (row, block), runs in main.cells.items() if block == data}
+    blocks = {block.label: block.x for block in figure.table.blocks}
+    for row in figure.table.run_rows:
+        (run,) = figure.cells[row.label, "100 %"]
+        assert [run.name] == [each.name for each in whole[row.changes]]
+        for label, percent in blocks.items():
+            assert percent == 100 * _updates(figure.cells[row.label, label][0]) / _updates(run)
+
+
+def _updates(run: Run) -> int:
+    """The budget of the student's stage."""
+    path = config_path(run.recipe, run.config)
+    return read_settings(Settings, path, run.changes).distil.budget.max_updates
+
+
+@pytest.mark.parametrize("size", ["toy", "small"])
+def test_every_column_is_measured_or_says_why_not(size: Size) -> None:
+    silent = [
+        f"{name}: {block.label} {column.label}"
+        for name in table_names()
+        for block, column in read_table(name).places
+        if not column.is_shown(size)
+    ]
+    assert silent == []
+
+
+def test_the_english_teacher_stands_under_english(tmp_path: Path) -> None:
+    grid = lay_out(make_request("cvil/table-4", "toy", 1), tmp_path)
+    run = {place for place, runs in grid.cells.items() if runs}
+    teacher, students = "the teacher here, English", ("cViL_AUG", "cViL_KD")
+    assert run == {(teacher, "EN"), *((label, "JA") for label in students)}
+    assert grid.impossible[teacher, "JA"] == "the teacher answers in English"
+    headings = [f"{column.label} {block.label}" for block, column in grid.table.places]
+    assert headings == ["VQA v2.0 EN", "VQA v2.0 JA", "VG VQA JA", "VG VQA, BLEU JA"]
+
+
+def test_a_score_may_be_called_otherwise_at_one_size() -> None:
+    columns = {column.label: column for column in read_table("cvil/table-2").columns}
+    named = columns["Yes / No"]
+    assert named.score_at("toy") == "accuracy, yes-no"
+    assert named.score_at("small") == "accuracy, yes/no"
 
 
 def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
@@ -77,8 +150,19 @@ def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
         ('baseline = "b"\nrows = [{ label = "a" }]', "no row 'b' that is run"),
         ('rows = [{ label = "a", quoted = true }]', "quoted, and no figure is given"),
         ('rows = [{ label = "a", paper = [1, 2] }]', "more figures than columns"),
+        ('rows = [{ label = "a", group = "b" }]', "'group' belongs to tables with 'grouped_by'"),
+        ('rows = [{ label = "a", impossible_on.DE = "b" }]', "row 'a': no block 'DE'"),
         ('kind = "counts"\nrows = [{ label = "a" }]', "'fact' belongs to tables"),
         ('rows = [{ label = "a" }]\ncolour = 1', "unknown key 'colour'"),
+        (
+            'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\nabsent.toy = " "',
+            "no reason",
+        ),
+        (
+            'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\n'
+            'absent.toy = "no data"\nsplits.toy = ["c"]',
+            "both measured and absent at toy",
+        ),
     ],
 )
 def test_a_table_of_ones_own_is_checked(tmp_path: Path, text: str, message: str) -> None:

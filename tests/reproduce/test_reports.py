@@ -96,8 +96,10 @@ def test_the_maps_of_teacher_and_student(tmp_path: Path) -> None:
 
 def test_a_table_that_measures_nothing(tmp_path: Path) -> None:
     table = fact_table(lay_out(make_request("vlp/table-1", "toy", 1), tmp_path))
-    assert table.rows[0] == ("Multi30K: most works", "X", "X", "X")
-    assert isinstance(table.rows[3][3], Missing)
+    why = Missing("a list of systems; nothing is measured")
+    assert table.header[:3] == ("", "img, here", "paper: img")
+    assert table.rows[0] == ("Multi30K: most works", why, "X", why, "X", why, "X")
+    assert isinstance(table.rows[3][6], Missing)
 
 
 COUNTS = """

@@ -140,8 +140,7 @@ def _retrieval(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     """R@K of the generated feature, beside untrained generators and shuffled captions."""
     assert trained.teacher is not None
     findings = []
-    splits = {"validation": trained.corpus.validation, **trained.corpus.tests}
-    for name, data in chosen(splits, asked.split).items():
+    for name, data in chosen(trained.corpus.splits, asked.split).items():
         part = first_pictures(data, _CANDIDATES)
         if len(part) < 2:
             continue

@@ -91,8 +91,9 @@ def _compare(found: Measurements, row: str, block: Block, column: Column, seed: 
             check_comparable(system[each], other[each])
     except InputError as error:
         return Compared(row, block, column, NotMeasured(str(error)), seeds=len(seeds))
-    splits = column.splits[found.grid.request.size]
-    pairs = [_items(column, name, seeds, system, other) for name in splits]
+    size = found.grid.request.size
+    score = "" if column.probe else column.score_at(size)
+    pairs = [_items(score, name, seeds, system, other) for name in column.splits[size]]
     difference: Difference | NotMeasured
     if all(pair is not None for pair in pairs):
         known = [pair for pair in pairs if pair is not None]
@@ -105,19 +106,27 @@ def _compare(found: Measurements, row: str, block: Block, column: Column, seed: 
 
 
 def _items(
-    column: Column,
+    score: str,
     split: str,
     seeds: Sequence[int],
     system: Mapping[int, Results],
     baseline: Mapping[int, Results],
 ) -> tuple[tuple[Corpora, Corpora], Metric] | None:
-    """The sufficient statistics of both sides, where the runs keep what the score is made of."""
-    if column.probe:
+    """The sufficient statistics of both sides, where the runs keep what the score is made of.
+
+    Args:
+        score: its name; empty where a probe found it.
+        split: of the test data.
+        seeds: those that both sides have.
+        system: results by seed.
+        baseline: the same.
+    """
+    if not score:
         return None
     sides: list[list[np.ndarray]] = [[], []]
     for each in seeds:
         for side, results in zip(sides, (system[each], baseline[each]), strict=True):
-            statistics = _statistics(column.score, results.split(split), results.language)
+            statistics = _statistics(score, results.split(split), results.language)
             if statistics is None:
                 return None
             side.append(statistics)

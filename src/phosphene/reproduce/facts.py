@@ -36,7 +36,10 @@ def fact_table(grid: Grid) -> Table:
     cells: list[list[Cell]] = [[row.label for row in table.rows]]
     for number, (block, column) in enumerate(table.places):
         name = " ".join(filter(None, (block.label, column.label)))
-        if size in column.splits:
+        if size in column.absent:
+            header.append(f"{name}, here")
+            cells.append([Missing(column.absent[size]) for _ in table.rows])
+        elif size in column.splits:
             header.append(f"{name}, here")
             cells.append([_here(known, row, block, column) for row in table.rows])
         header.append(f"paper: {name}")

@@ -177,7 +177,8 @@ def lay_out(request: Request, root: Path) -> Grid:
             place = (row.label, block.label)
             if block.label not in shown:
                 continue
-            reasons = (each.impossible_at(request.size) for each in (table, block, row))
+            general = (each.impossible_at(request.size) for each in (table, block, row))
+            reasons = (*general, row.impossible_on.get(block.label, ""))
             reason = next(filter(None, reasons), "")
             cells[place] = ()
             if reason:

@@ -72,16 +72,18 @@ class Measurements:
 
     @cached_property
     def cells(self) -> dict[tuple[str, str, str], Measured | NotMeasured]:
-        """Every cell that is measured at this size, by row, block and column."""
+        """Every cell that is shown at this size, by row, block and column."""
         return {
             (row.label, block.label, column.label): self._cell(row.label, block, column)
             for row in self.grid.table.run_rows
             for block, column in self.grid.table.places
-            if self.grid.request.size in column.splits
+            if column.is_shown(self.grid.request.size)
         }
 
     def _cell(self, row: str, block: Block, column: Column) -> Measured | NotMeasured:
-        place = (row, block.label)
+        place, size = (row, block.label), self.grid.request.size
+        if size in column.absent:
+            return NotMeasured(column.absent[size])
         if place in self.grid.impossible:
             return NotMeasured(f"impossible here: {self.grid.impossible[place]}")
         scores: dict[int, list[Score]] = {}
@@ -123,31 +125,32 @@ class Measurements:
     def _score(self, run: Run, name: str, column: Column) -> Score | Unavailable:
         if column.probe:
             return self._probed_score(run, name, column)
-        results = self.results[run.name]
+        results, asked = self.results[run.name], column.score_at(self.grid.request.size)
         try:
             split = results.split(name)
         except InputError:
-            return Unavailable(column.score, "not scored on this split")
-        if column.score == METEOR:
+            return Unavailable(asked, "not scored on this split")
+        if asked == METEOR:
             return _meteor(split, results.language, asked=self.grid.request.meteor)
         for score in split.scores:
-            if score.name == column.score:
+            if score.name == asked:
                 return score
         missing = [score for score in split.scores if isinstance(score, Unavailable)]
-        reason = missing[0].reason if missing else f"no '{column.score}' for this system"
-        return Unavailable(column.score, reason)
+        reason = missing[0].reason if missing else f"no '{asked}' for this system"
+        return Unavailable(asked, reason)
 
     def _probed_score(self, run: Run, split: str, column: Column) -> Score | Unavailable:
         """A probe's score: in the finding whose title begins with the split's name."""
+        asked = column.score_at(self.grid.request.size)
         for probed in self.probed[run.name]:
             for finding in probed.findings if probed.probe == column.probe else ():
                 if finding.title.partition(":")[0] == split and column.condition in finding.rows:
                     for score in finding.rows[column.condition]:
-                        if score.name == column.score:
+                        if score.name == asked:
                             return score
         failure = run.probing(column.probe).failure
         reason = f"failed: {failure}" if failure else "has not found it"
-        return Unavailable(column.score, f"probe '{column.probe}' {reason}")
+        return Unavailable(asked, f"probe '{column.probe}' {reason}")
 
 
 def merged(signatures: Sequence[Signature]) -> str:

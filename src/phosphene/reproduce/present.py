@@ -28,8 +28,11 @@ def result_table(found: Measurements, compared: Sequence[Compared]) -> Table:
     marked = {(c.row, c.block.label, c.column.label) for c in compared if c.is_significant}
     header = ["system"]
     columns: list[list[Cell]] = [[_label(row) for row in table.rows]]
+    if table.grouped_by:
+        header.append(table.grouped_by)
+        columns.append([row.group for row in table.rows])
     for number, (block, column) in enumerate(table.places):
-        if size in column.splits:
+        if column.is_shown(size):
             header.append(measured_heading(grid, block, column))
             places = [(row.label, block.label, column.label) for row in table.rows]
             columns.append([_ours(found, place, column, place in marked) for place in places])
@@ -91,9 +94,12 @@ def grid_report(found: Measurements) -> Report:
 
 
 def measured_heading(grid: Grid, block: Block, column: Column) -> str:
-    """What we measured: data set, test split, score."""
-    where = " + ".join(column.splits[grid.request.size])
-    score = f"{column.score}, {column.condition}" if column.condition else column.score
+    """What we measured: data set, test split, score; of an absent column the paper's heading."""
+    size = grid.request.size
+    if size in column.absent:
+        return _joined(block.label, f"{column.label}: not measured")
+    where, score = " + ".join(column.splits[size]), column.score_at(size)
+    score = f"{score}, {column.condition}" if column.condition else score
     return _joined(block.label, f"{where}: {score}")
 
 
@@ -176,8 +182,9 @@ def _sweep(found: Measurements) -> list[Plot]:
             ]
             points = [(x, c.mean) for x, c in cells if x is not None and isinstance(c, Measured)]
             curves.append(Curve(row.label, tuple(points)))
-        label = f"{' + '.join(column.splits[size])}: {column.score}"
-        plots.append(Plot(label, table.x_label, column.score, tuple(curves), log_x=decades))
+        score = column.score_at(size)
+        label = f"{' + '.join(column.splits[size])}: {score}"
+        plots.append(Plot(label, table.x_label, score, tuple(curves), log_x=decades))
     return plots
 
 

@@ -61,23 +61,48 @@ class Column(Frozen):
     """As the paper heads it."""
     score: str
     """The name of a score in a run's results, or of a probe's finding."""
+    scores: Mapping[Size, str] = {}
+    """Its name at sizes where it has another one."""
     block: str = ""
     """Its data set; empty: one such column for every block."""
     splits: Mapping[Size, tuple[str, ...]] = {}
-    """Test splits that stand for the paper's, of several the mean; no entry: not measured."""
+    """Test splits that stand for the paper's, of several the mean."""
+    absent: Mapping[Size, str] = {}
+    """Why it is not measured at a size; the column then stays empty, with this reason."""
     probe: str = ""
     """The probe that finds the score; empty: the run's own results."""
     condition: str = ""
     """Of a probe: under which of its conditions."""
     digits: int = Field(default=2, ge=0)
 
+    def score_at(self, size: Size) -> str:
+        """The name of the score at ``size``."""
+        return self.scores.get(size, self.score)
+
+    def is_shown(self, size: Size) -> bool:
+        """Whether it is measured at ``size``, or left empty for a reason."""
+        return size in self.splits or size in self.absent
+
+    @model_validator(mode="after")
+    def _measured_or_absent(self) -> Column:
+        for size in self.absent:
+            if not self.absent[size].strip():
+                raise ValueError(f"column '{self.label}': 'absent' at {size} says no reason")
+            if size in self.splits:
+                raise ValueError(f"column '{self.label}': both measured and absent at {size}")
+        return self
+
 
 class Row(Settable):
     """One system."""
 
     label: str
+    group: str = ""
+    """Under which of the paper's subheadings it stands."""
     quoted: bool = False
     """The paper took it from elsewhere: shown, not run."""
+    impossible_on: Mapping[str, str] = {}
+    """Blocks that it cannot be run on, by label, and why."""
     fact: str = ""
     """In tables that train nothing: which count of the data, or the number of a map."""
     paper: tuple[Printed, ...] = ()
@@ -98,6 +123,8 @@ class PaperTable(Settable):
     baseline: str = ""
     """The row that the others are compared with."""
     note: str = ""
+    grouped_by: str = ""
+    """What the groups of the rows say, as a heading; empty: rows have none."""
     blocks: tuple[Block, ...] = (Block(),)
     x_label: str = ""
     """Of a sweep: what ``x`` of the blocks is."""
@@ -129,6 +156,10 @@ class PaperTable(Settable):
                 raise ValueError(f"row '{row.label}': more figures than columns")
             if row.quoted and not row.paper:
                 raise ValueError(f"row '{row.label}': quoted, and no figure is given")
+            if bool(row.group) != bool(self.grouped_by):
+                raise ValueError(f"row '{row.label}': 'group' belongs to tables with 'grouped_by'")
+            for label in row.impossible_on.keys() - set(blocks):
+                raise ValueError(f"row '{row.label}': no block '{label}'")
             if (self.kind == "runs") == bool(row.fact) and not row.quoted:
                 raise ValueError(f"row '{row.label}': 'fact' belongs to tables that train nothing")
         return self
