@@ -61,6 +61,11 @@ class FilesConfig(Frozen):
             raise ValueError("'labels' belong to the formats 'posters' and 'jsonl' alone")
         return self
 
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
 
 class DataConfig(Frozen):
     """What is classified."""
