@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
@@ -145,7 +145,7 @@ class Data:
             for what, count in (("uncovered", split.uncovered), ("left out", len(split.skipped))):
                 if count:
                     rows[f"{name}, {what}"] = f"{count:,}"
-        return rows | {"labels": f"{len(self.labels.names):,}"}
+        return rows | {"labels": f"{len(self.labels.names):,}"} | dict(self.extra)
 
 
 def load_data(trainer: Fitter, settings: Settings) -> Data:
@@ -154,6 +154,11 @@ def load_data(trainer: Fitter, settings: Settings) -> Data:
     Raises:
         InputError: data are missing or wrong, or a class has no training example.
     """
+    data = _load(trainer, settings)
+    return replace(data, extra={"in place of a modality left out": settings.drop})
+
+
+def _load(trainer: Fitter, settings: Settings) -> Data:
     plan = settings.data
     match plan.source:
         case "world":
