@@ -15,6 +15,7 @@ from phosphene.cli_options import (
     Changes,
     Config,
     DataRoot,
+    KeepGoing,
     Run,
     print_json,
     use_data,
@@ -55,6 +56,7 @@ def check(
     leakage: Annotated[
         bool, typer.Option("--leakage", help="Look for evaluation data in training data instead.")
     ] = False,
+    keep_going: KeepGoing = False,
     as_json: AsJson = False,
 ) -> None:
     """Plan without training: data, stages, terms, parameters, frozen teachers, cost.
@@ -66,6 +68,10 @@ def check(
     Example: phosphene check inversion_mmt --config small
     """
     use_data(data_root)
+    if keep_going:
+        from phosphene.recipes import keeping_going
+
+        changes = keeping_going(recipe, changes)
     if leakage:
         from phosphene.recipes import leakage as leaks
 
@@ -96,6 +102,7 @@ def train(
         Path | None, typer.Option(help="Run folder; one that exists is resumed.")
     ] = None,
     data_root: DataRoot = None,
+    keep_going: KeepGoing = False,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -104,9 +111,12 @@ def train(
     Example: phosphene train inversion_mmt --config toy --run runs/image-free
     """
     from phosphene.evaluate.results import results_record
+    from phosphene.recipes import keeping_going
     from phosphene.recipes.launch import render, train_run
 
     use_data(data_root)
+    if keep_going:
+        changes = keeping_going(recipe, changes)
     if seed is not None:
         changes = [*changes, f"seed={seed}"]
     folder = run if run is not None else Path("runs") / f"{recipe}-{Path(config).stem}"

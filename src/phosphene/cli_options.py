@@ -15,6 +15,10 @@ Changes = Annotated[list[str], typer.Option("--set", help="Change a setting: key
 DataRoot = Annotated[
     Path | None, typer.Option(help="Folder of real data (or the variable PHOSPHENE_DATA).")
 ]
+KeepGoing = Annotated[
+    bool,
+    typer.Option("--keep-going", help="Leave out rows of your own files that are wrong."),
+]
 Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 
 
@@ -29,4 +33,4 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True))
 
 
-__all__ = ["AsJson", "Changes", "Config", "DataRoot", "Run", "print_json", "use_data"]
+__all__ = ["AsJson", "Changes", "Config", "DataRoot", "KeepGoing", "Run", "print_json", "use_data"]

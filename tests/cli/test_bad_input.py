@@ -179,6 +179,17 @@ def test_a_value_out_of_bounds_is_named_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_learned_weights_in_two_processes_are_refused_before_a_teacher_is_trained() -> None:
+    message = refused("check", "modality_kd", "--set", "runtime.devices=2")
+    assert "toy.toml: system 'msd_meta': learned loss weights" in message
+    assert "expected runtime.devices = 1, got 2" in message
+
+
+def test_keep_going_without_files_of_ones_own() -> None:
+    message = refused("check", "modality_kd", "--keep-going")
+    assert "key 'data': a section data.files belongs to data.source = 'files'" in message
+
+
 def test_an_unknown_table_lists_the_tables() -> None:
     message = refused("reproduce", "ikd/table-9")
     assert "ikd/table-9" in message and "ikd/table-2" in message and "msd/figure-8" in message

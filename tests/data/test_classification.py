@@ -243,6 +243,48 @@ BAD: list[tuple[str, Callable[[Path], Examples], str]] = [
         r"films\.csv, row 1: fewer cells than the first row names",
     ),
     (
+        "a comma without quotation marks",
+        lambda root: posters(
+            _overwritten(table(root, []), "image,labels,text\n,war,A plot, with a comma\n"),
+            root / "posters", GENRES_OF_OURS,
+        ),
+        r"films\.csv, row 1: more cells than the first row names; a comma inside a cell needs",
+    ),
+    (
+        "a row that lacks a cell nobody reads",
+        lambda root: posters(
+            _overwritten(table(root, []), "image,labels,text,year\n,war,x,1\n,war,y\n"),
+            root / "posters", GENRES_OF_OURS,
+        ),
+        r"films\.csv, row 2: fewer cells than the first row names",
+    ),
+    (
+        "a cell that is not UTF-8",
+        lambda root: posters(
+            _overwritten(table(root, []), "image,labels,text\n,war,x\n,war,gr\xfcn\n", "latin-1"),
+            root / "posters", GENRES_OF_OURS,
+        ),
+        r"films\.csv, row 2, column 'text': byte 3 is not valid UTF-8",
+    ),
+    (
+        "a first row that is not UTF-8",
+        lambda root: posters(
+            _overwritten(table(root, []), "image,labels,text,\xfc\n,war,x,y\n", "latin-1"),
+            root / "posters", GENRES_OF_OURS,
+        ),
+        r"films\.csv, line 1: byte 19 is not valid UTF-8",
+    ),
+    (
+        "a line that is not UTF-8",
+        lambda root: hateful_memes(_with_latin(memes(root, MEMES[:1]))),
+        r"train\.jsonl:2: byte 13 is not valid UTF-8",
+    ),
+    (
+        "a name that no file can have",
+        lambda root: hateful_memes(memes(root, [{**MEMES[0], "img": "x" * 300}])),
+        r"train\.jsonl:1: picture .*x{300} cannot be read \(File name too long\)",
+    ),
+    (
         "an open quotation mark",
         lambda root: posters(
             _overwritten(table(root, []), 'image,text,labels\na.jpg,"open,war\n'), root / "posters",
@@ -274,9 +316,14 @@ BAD: list[tuple[str, Callable[[Path], Examples], str]] = [
 ]  # fmt: skip
 
 
-def _overwritten(paths: tuple[Path, Path], text: str) -> Path:
-    paths[0].write_text(text, encoding="utf-8")
+def _overwritten(paths: tuple[Path, Path], text: str, encoding: str = "utf-8") -> Path:
+    paths[0].write_text(text, encoding=encoding)
     return paths[0]
+
+
+def _with_latin(path: Path) -> Path:
+    path.write_bytes(path.read_bytes() + '{"text": "gr\xfcn"}\n'.encode("latin-1"))
+    return path
 
 
 @pytest.mark.parametrize(("read", "message"), [row[1:] for row in BAD], ids=[r[0] for r in BAD])
@@ -306,6 +353,19 @@ def test_keep_going_counts_what_it_leaves_out(tmp_path: Path) -> None:
     assert [line.partition("train.jsonl:")[2][0] for line in read.skipped] == ["2", "3", "5"]
     with pytest.raises(InputError, match=r"no example that can be used \(1 left out\)"):
         hateful_memes(memes(tmp_path, ["{"]), keep_going=True)
+
+
+def test_keep_going_leaves_out_what_cannot_be_read(tmp_path: Path) -> None:
+    """A line that is not UTF-8, a name too long for a file, and a row with a cell too many."""
+    path = _with_latin(memes(tmp_path, [{**MEMES[0], "img": "x" * 300}, MEMES[1]]))
+    read = hateful_memes(path, keep_going=True)
+    assert [example.id for example in read.examples] == ["20817"]
+    assert [line.partition("train.jsonl:")[2][0] for line in read.skipped] == ["1", "3"]
+    rows = "image,labels,text\n,war,A plot, with a comma\n,war,gr\xfcn\n,war,fine\n"
+    _overwritten(table(tmp_path, []), rows, "latin-1")
+    kept = posters(tmp_path / "films.csv", tmp_path, GENRES_OF_OURS, keep_going=True)
+    assert [(each.id, each.text) for each in kept.examples] == [("films.csv:3", "fine")]
+    assert [line.partition("films.csv, row ")[2][0] for line in kept.skipped] == ["1", "2"]
 
 
 def test_an_empty_class_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_bert import PIECES, SIZES, published, two_examples, visual, with_regions, write
+from tiny_bert import (
+    FEATURE,
+    PIECES,
+    SIZES,
+    published,
+    two_examples,
+    visual,
+    with_regions,
+    write,
+)
 from torch import Tensor
 
 from phosphene.core.types import Batch, Tokens
@@ -70,6 +79,43 @@ def test_regions_join_the_layers_of_bert_as_rows(tmp_path: Path) -> None:
     )
     expected = theirs.encoder(torch.cat([words, seen], dim=1)).last_hidden_state[0]
     torch.testing.assert_close(ours[-1], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["VisualBertModel", "VisualBertForPreTraining"])
+def test_a_tiny_visual_bert_computes_the_same(tmp_path: Path, kind: str) -> None:
+    """Every layer, for words with tags and regions, out of files that transformers wrote."""
+    torch.manual_seed(0)
+    sizes = {
+        key: value for key, value in SIZES.items() if key not in ("model_type", "architectures")
+    }
+    config = transformers.VisualBertConfig(**sizes, visual_embedding_dim=FEATURE)
+    saved = getattr(transformers, kind)(config).eval()
+    with torch.no_grad():
+        for parameter in saved.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    saved.save_pretrained(tmp_path)
+    (tmp_path / "vocab.txt").write_text("\n".join(PIECES) + "\n")
+    theirs = saved if kind == "VisualBertModel" else saved.visual_bert
+    bert = load_bert(tmp_path)
+    assert bert.has_regions and bert.config.feature == FEATURE
+    batch = with_regions(two_examples(bert))
+    assert batch.tags is not None and batch.regions is not None
+    ours = compact(encoder_from_bert(bert).eval()(batch))
+    for row, found in enumerate(ours):
+        text = batch.source.ids[row, batch.source.mask[row]].tolist()
+        tags = batch.tags.ids[row, batch.tags.mask[row]].tolist()
+        first, second = [2, *text, 3], [*tags, 3] if tags else []
+        seen = batch.regions.features[row, batch.regions.mask[row]][None]
+        expected = theirs(
+            input_ids=torch.tensor([first + second]),
+            token_type_ids=torch.tensor([[0] * len(first) + [1] * len(second)]),
+            attention_mask=torch.ones(1, len(first + second)),
+            visual_embeds=seen,
+            visual_attention_mask=torch.ones(1, seen.shape[1]),
+            output_hidden_states=True,
+        ).hidden_states
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other[0], atol=1e-5, rtol=1e-5)
 
 
 def test_minilm_computes_what_transformers_computes() -> None:

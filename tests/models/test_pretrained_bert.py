@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
@@ -129,6 +130,61 @@ def test_the_visual_parts_of_oscar_load(tmp_path: Path, normalised: bool) -> Non
     trace = encoder(batch)
     found = trace.take(trace.spans.regions, layer=0)
     torch.testing.assert_close(found.states[found.mask], expected[found.mask])
+
+
+def visual_bert() -> Weights:
+    """The names of VisualBERT."""
+    torch.manual_seed(3)
+    shapes = {
+        "projection.weight": (12, FEATURE),
+        "projection.bias": (12,),
+        "position_embeddings.weight": (24, 12),
+        "token_type_embeddings.weight": (2, 12),
+    }
+    parts = {f"embeddings.visual_{name}": torch.randn(shape) for name, shape in shapes.items()}
+    return {f"visual_bert.{name}": value for name, value in (published() | parts).items()}
+
+
+VISUAL_SIZES = {**SIZES, "model_type": "visual_bert"}
+
+
+@pytest.mark.parametrize("box", [4, 6])
+def test_visual_bert_does_not_see_boxes_yet(tmp_path: Path, box: int) -> None:
+    """A region is its features, put through VisualBERT's own projection; its box has no weight."""
+    bert = load_bert(write(tmp_path, visual_bert(), VISUAL_SIZES))
+    assert bert.has_regions and bert.config.feature == FEATURE
+    batch = with_regions(two_examples(bert))
+    assert batch.regions is not None
+    boxes = torch.randn(*batch.regions.mask.shape, box)
+    features = torch.cat([batch.regions.features, boxes], dim=-1)
+    boxed = replace(batch, regions=replace(batch.regions, features=features))
+    plain, wider = encoder_from_bert(bert), encoder_from_bert(bert, feature=FEATURE + box)
+    torch.testing.assert_close(wider.eval()(boxed).states, plain.eval()(batch).states)
+    assert wider.regions is not None
+    assert wider.regions.projection.weight[:, FEATURE:].abs().max() == 0
+    assert encoder_from_bert(bert, feature=0).regions is None
+    with pytest.raises(InputError, match="its regions are 6 or 10 or 12 wide, not 7"):
+        encoder_from_bert(bert, feature=7)
+
+
+@pytest.mark.parametrize(
+    ("weights", "sizes", "message"),
+    [
+        (published(), VISUAL_SIZES, "embeddings.visual_projection.weight is missing"),
+        (
+            visual_bert() | {"visual_bert.embeddings.visual_projection.bias": torch.zeros(11)},
+            VISUAL_SIZES,
+            "visual parts do not fit together",
+        ),
+        (visual_bert(), SIZES, r"embeddings\.visual_\w+\.\w+ is unexpected"),
+        (visual_bert(), {**VISUAL_SIZES, "bypass_transformer": True}, "key 'bypass_transformer'"),
+    ],
+)
+def test_a_visual_bert_that_is_none_is_refused(
+    tmp_path: Path, weights: Weights, sizes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path))}.*{message}"):
+        encoder_from_bert(load_bert(write(tmp_path, weights, sizes)))
 
 
 def test_visual_parts_may_be_left_out_but_not_replaced(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def image_weights(folder: Path, seed: int) -> tuple[float, float]:
     student = side(plan, data, plan.network)
     pupil = Pupil.of(plan, student, student)
     answers, task = Answers(student.data.train, seed), Task(many=True)
-    finished = distil(runner, plan, task, pupil, answers, mask)
+    finished = distil(runner, plan, task, pupil, answers, mask, {})
     weigh = weights(plan, task, pupil.learner)
     found = mean_weights(
         Trained(data, student, student, mask, finished, {"train": answers}, weigh)

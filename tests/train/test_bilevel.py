@@ -35,7 +35,7 @@ from phosphene.data.views import views
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
 from phosphene.objectives.imitation import distillation
 from phosphene.recipes.plan import Planner
-from phosphene.train.bilevel import Chance, check_processes
+from phosphene.train.bilevel import Chance, unfit
 from phosphene.train.checkpoint import read_checkpoint
 from phosphene.train.meta_gradient import ROUTES, MetaGradient, Situation, Student
 from phosphene.train.stage import LookAheadConfig
@@ -396,8 +396,9 @@ def test_a_plan_tries_the_learner_too() -> None:
 
 
 def test_several_processes_are_refused() -> None:
-    check_processes("distil", 1)
-    with pytest.raises(
-        InputError, match=r"^stage 'distil': [^\n]* expected runtime.devices = 1, got 2$"
-    ):
-        check_processes("distil", 2)
+    assert unfit(RuntimeConfig(devices=1)) is None
+    runtime = Runtime(RuntimeConfig(accelerator="cpu", devices=2))
+    stage = learned_stage(student(), learner(), 1, LookAheadConfig())
+    message = rf"^stage '{stage.name}': [^\n]* expected runtime.devices = 1, got 2$"
+    with pytest.raises(InputError, match=message):
+        open_updater(stage, runtime)

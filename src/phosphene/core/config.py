@@ -57,7 +57,8 @@ def parse_settings(kind: type[Settings], values: dict[str, Any], origin: str) ->
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise InputError(f"{origin}: unknown key '{key}'") from error
-        raise InputError(f"{origin}: key '{key}': {first['msg']}") from error
+        place = f"{origin}: key '{key}'" if key else origin
+        raise InputError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def dump_toml(settings: Frozen) -> str:

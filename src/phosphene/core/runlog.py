@@ -155,4 +155,4 @@ class RunLog:
     def say(self, text: str) -> None:
         """A remark for the person watching."""
         if not self.quiet:
-            console.print(text, highlight=False)
+            console.print(text, highlight=False, markup=False)

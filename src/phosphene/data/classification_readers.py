@@ -8,13 +8,13 @@ line that names file and row; with it the row is left out and its line kept in
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from phosphene.core.errors import InputError
 from phosphene.data.classification import Example, Examples, LabelSet, collect
-from phosphene.data.lines import read_lines
+from phosphene.data.lines import check_utf8, unchecked_lines
 from phosphene.data.records import json_object, member, parse_json
 
 HATEFUL_MEMES: Final = LabelSet(("benign", "hateful"))
@@ -42,7 +42,7 @@ def hateful_memes(path: Path, *, keep_going: bool = False) -> Examples:
     """
 
     def parse(line: str, place: str) -> Example:
-        row = parse_json(line, place)
+        row = _json(line, place)
         label = member(row, "label", int, place)
         if label not in (0, 1):
             raise InputError(f"{place}: label {label} is outside the set, expected 0 or 1")
@@ -106,7 +106,7 @@ def snli_ve(path: Path, images: Path, *, keep_going: bool = False) -> Examples:
     """
 
     def parse(line: str, place: str) -> Example:
-        row = parse_json(line, place)
+        row = _json(line, place)
         return Example(
             member(row, "pairID", str, place),
             member(row, "sentence2", str, place).strip(),
@@ -119,6 +119,8 @@ def snli_ve(path: Path, images: Path, *, keep_going: bool = False) -> Examples:
 
 
 _COLUMNS: Final = ("image", "text", "labels")
+Cells = Mapping[str | Any, str | Any]
+"""A row by column; ``None`` is the cell that is missing, and the column of surplus ones."""
 
 
 def posters(
@@ -134,9 +136,16 @@ def posters(
         InputError: a column that is missing, a row that is wrong, a poster that is missing.
     """
 
-    def parse(row: dict[str, str | None], place: str) -> Example:
-        if any(row[column] is None for column in _COLUMNS):
+    def parse(row: Cells, place: str) -> Example:
+        if None in row:
+            raise InputError(
+                f"{place}: more cells than the first row names; a comma inside a cell needs "
+                "quotation marks around the cell"
+            )
+        if None in row.values():
             raise InputError(f"{place}: fewer cells than the first row names")
+        for column, cell in row.items():
+            check_utf8(str(cell), f"{place}, column {column!r}")
         name, text, given = (str(row[column]).strip() for column in _COLUMNS)
         return Example(
             place.replace(f"{table}, row ", f"{table.name}:"),
@@ -146,7 +155,9 @@ def posters(
             place,
         )
 
-    reader = csv.DictReader([f"{line}\n" for line in read_lines(table)], strict=True)
+    lines = unchecked_lines(table)
+    check_utf8(lines[0], f"{table}, line 1")
+    reader = csv.DictReader([f"{line}\n" for line in lines], strict=True)
     missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
         raise InputError(f"{table}: no column {missing[0]!r}, expected {', '.join(_COLUMNS)}")
@@ -166,7 +177,7 @@ def labelled_jsonl(path: Path, labels: LabelSet, *, keep_going: bool = False) ->
     keys = ("id", "text", "image", "label", "labels")
 
     def parse(line: str, place: str) -> Example:
-        row = parse_json(line, place)
+        row = _json(line, place)
         if not isinstance(row, dict) or ("label" in row) == ("labels" in row):
             raise InputError(f"{place}: expected a JSON object with either 'label' or 'labels'")
         unknown = sorted(row.keys() - set(keys))
@@ -188,14 +199,19 @@ def labelled_jsonl(path: Path, labels: LabelSet, *, keep_going: bool = False) ->
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(unchecked_lines(path), start=1):
         yield line, f"{path}:{number}"
 
 
-def _rows(table: Path, reader: csv.DictReader[str]) -> Iterator[tuple[dict[str, str | None], str]]:
+def _json(line: str, place: str) -> object:
+    check_utf8(line, place)
+    return parse_json(line, place)
+
+
+def _rows(table: Path, reader: csv.DictReader[str]) -> Iterator[tuple[Cells, str]]:
     try:
         for number, row in enumerate(reader, start=1):
-            yield dict(row), f"{table}, row {number}"
+            yield row, f"{table}, row {number}"
     except csv.Error as error:
         raise InputError(f"{table}, line {reader.line_num}: not CSV: {error}") from error
 
@@ -208,7 +224,11 @@ def _strings(row: object, key: str, place: str) -> Sequence[str]:
 
 
 def _picture(path: Path, place: str) -> Path:
-    if not path.is_file():
+    try:
+        exists = path.is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise InputError(f"{place}: picture {path} cannot be read ({error.strerror})") from error
+    if not exists:
         raise InputError(f"{place}: picture {path} does not exist")
     return path
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from phosphene.core.errors import InputError
@@ -24,11 +25,39 @@ def read_lines(path: Path) -> list[str]:
         InputError: the file is missing, empty, not gzip where its name says so, or not UTF-8 (the
             message names the line).
     """
+    lines = unchecked_lines(path)
+    for number, line in enumerate(lines, start=1):
+        check_utf8(line, f"{path}, line {number}")
+    return lines
+
+
+def unchecked_lines(path: Path) -> list[str]:
+    """The same for a reader that looks at every line by itself, with :func:`check_utf8`.
+
+    Bytes that are not UTF-8 stay in the text as lone surrogates.
+
+    Raises:
+        InputError: the file is missing, empty, or not gzip where its name says so.
+    """
     data = _read_bytes(path)
     if not data:
         raise InputError(f"{path}: the file is empty; expected one sentence per line")
-    lines = data.removesuffix(b"\n").split(b"\n")
-    return [_decode(line, path, number) for number, line in enumerate(lines, start=1)]
+    text = data.removeprefix(BOM_UTF8).removesuffix(b"\n").decode(errors="surrogateescape")
+    return [line.removesuffix("\r") for line in text.split("\n")]
+
+
+def check_utf8(text: str, place: str) -> None:
+    """Refuse what :func:`unchecked_lines` could not decode.
+
+    Raises:
+        InputError: ``text`` was not UTF-8; the message starts with ``place``.
+    """
+    try:
+        text.encode(errors="surrogateescape").decode()
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{place}: byte {error.start + 1} is not valid UTF-8; expected text encoded as UTF-8"
+        ) from error
 
 
 def parallel(*paths: Path) -> tuple[list[str], ...]:
@@ -62,16 +91,4 @@ def _read_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: not a complete gzip file ({error})") from error
 
 
-def _decode(line: bytes, path: Path, number: int) -> str:
-    try:
-        # A byte order mark is dropped at the start of the file only.
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}, line {number}: byte {error.start + 1} is not valid UTF-8; "
-            "expected text encoded as UTF-8"
-        ) from error
-    return text.removesuffix("\r")
-
-
-__all__ = ["parallel", "read_lines"]
+__all__ = ["check_utf8", "parallel", "read_lines", "unchecked_lines"]

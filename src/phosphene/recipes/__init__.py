@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module, resources
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,20 @@ RECIPES = {
 
 CACHING = ("crosslingual_vqa", "modality_kd")
 """Recipes with a store of a teacher's states or answers, which their ``cache`` makes."""
+
+KEEPING_GOING = ("modality_kd",)
+"""Recipes that can leave out rows of a user's own files that are wrong."""
+
+
+def keeping_going(recipe: str | None, changes: Sequence[str]) -> list[str]:
+    """``changes`` of a recipe's settings, and that it leaves out rows that are wrong.
+
+    Raises:
+        InputError: the recipe cannot do that.
+    """
+    if recipe not in KEEPING_GOING:
+        raise InputError(f"--keep-going: expected one of {', '.join(KEEPING_GOING)} as recipe")
+    return [*changes, "data.files.keep_going=true"]
 
 
 def load_recipe(name: str) -> ModuleType:

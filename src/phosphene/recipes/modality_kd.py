@@ -32,15 +32,16 @@ student layer with the teacher's at the same depth; RKD and SP compare what is c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from phosphene.core.runtime import seed_update
 from phosphene.core.types import VIEWS, Taught
 from phosphene.data.classification_data import ClassificationData, ExampleBatches, in_order
+from phosphene.data.regions import StoredRegions
 from phosphene.data.store import Store
 from phosphene.data.taught import TaughtBatches
 from phosphene.data.teaching import States
@@ -83,14 +84,16 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     seed_update(settings.seed)
     pupil = Pupil.of(settings, side(settings, data, settings.network), teacher)
     answers["train"] = training_answers(trainer, settings, teacher, drop, pupil)
-    finished = distil(trainer, settings, task, pupil, answers["train"], drop)
+    frozen = {} if settings.system == "small" else {"teacher": teacher.model}
+    finished = distil(trainer, settings, task, pupil, answers["train"], drop, frozen)
     weigh = weights(settings, task, pupil.learner)
     return Trained(data, pupil.student, teacher, drop, finished, answers, weigh)
 
 
 def teach(trainer: Fitter, settings: Settings, task: Task, teacher: Side) -> Finished:
     """Stage 1, once for all runs that lie side by side; the teacher ends frozen."""
-    finished = trainer.shared("classifier", settings.until_teacher).fit(
+    known = content(teacher) if settings.data.source == "files" else ()
+    finished = trainer.shared("classifier", settings.until_teacher, *known).fit(
         Stage(
             name="teach",
             modules={"teacher": teacher.model},
@@ -104,6 +107,18 @@ def teach(trainer: Fitter, settings: Settings, task: Task, teacher: Side) -> Fin
     )
     freeze(teacher.model)
     return finished
+
+
+def content(teacher: Side) -> tuple[str, ...]:
+    """What a teacher learns and is selected by, and who found the regions.
+
+    A user's own files may be edited in place; then the teacher is another one.
+    """
+    data = teacher.data
+    assert data.train.regions is not None
+    found = data.train.regions.pictures
+    producer = found.store.producer.digest if isinstance(found, StoredRegions) else ""
+    return data.train.digest(), data.validation.digest(), producer
 
 
 def dropped(settings: Settings, teacher: Side) -> Drop:
@@ -186,9 +201,25 @@ def weights(settings: Settings, task: Task, learner: MetaLearner) -> Weigh:
 
 
 def distil(
-    trainer: Fitter, settings: Settings, task: Task, pupil: Pupil, answers: States, drop: Drop
+    trainer: Fitter,
+    settings: Settings,
+    task: Task,
+    pupil: Pupil,
+    answers: States,
+    drop: Drop,
+    frozen: Mapping[str, nn.Module],
 ) -> Finished:
-    """Stage 2; with ``msd_meta`` the weights are learned on the way (Algorithm 1)."""
+    """Stage 2; with ``msd_meta`` the weights are learned on the way (Algorithm 1).
+
+    Args:
+        trainer: runs the stage.
+        settings: of the run.
+        task: one label or many.
+        pupil: what learns.
+        answers: the teacher's to the training examples.
+        drop: how a modality is left out.
+        frozen: what the answers come from, by name.
+    """
     student, size = pupil.student, settings.distil.batch
     look_ahead = LookAhead(
         learner=pupil.learner,
@@ -203,6 +234,7 @@ def distil(
         Stage(
             name="distil",
             modules={"student": student.model, **hints},
+            frozen=frozen,
             batches=TaughtBatches(
                 student.data.train, answers, settings.distil.batch, settings.seed
             ),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from phosphene.core.errors import InputError
+from phosphene.core.runlog import RunLog
 from phosphene.data.answers import AnswerVocabulary
 from phosphene.data.classification import Example, Examples, LabelSet, check_classes
 from phosphene.data.classification_data import ClassificationData
@@ -45,6 +46,8 @@ from phosphene.recipes.modality_kd_settings import DataConfig, FilesConfig, Sett
 from phosphene.recipes.world_teacher import train_world_detector
 from phosphene.train.stage import Fitter
 
+_NAMED: Final = 3
+"""Of the rows that were left out, so many are shown."""
 _PARTS = {"train": Part.TRAIN, "validation": Part.VALID, "test": Part.TEST}
 
 
@@ -53,32 +56,25 @@ class Split:
     """Examples as they were read."""
 
     examples: tuple[Example, ...]
+    pictures: tuple[str | None, ...]
+    """What ``table`` knows the picture of each example by."""
     table: RegionTable
     uncovered: int = 0
     """Examples beside these whose label is none of the model's."""
-    skipped: int = 0
-    """Rows that were wrong and left out."""
+    skipped: tuple[str, ...] = ()
+    """One line for each row that was wrong and left out."""
     together: int = 1
     """Consecutive examples that belong together."""
 
-    def name_of(self, example: Example) -> str | None:
-        """The picture of an example in ``table``; drawn scenes have the example's id."""
-        if example.image is not None:
-            return example.image.stem
-        return example.id if example.id in self.table else None
-
     def encode(self, reader: Reader, labels: LabelSet) -> ClassificationData:
         """The examples as a model with this ``reader`` reads them."""
-        names = [self.name_of(example) for example in self.examples]
-        place = {
-            name: row
-            for row, name in enumerate(dict.fromkeys(name for name in names if name is not None))
-        }
+        named = dict.fromkeys(name for name in self.pictures if name is not None)
+        place = {name: row for row, name in enumerate(named)}
         data = ClassificationData(
             self.examples,
             labels,
             [reader.ids(reader.words(example.text)) for example in self.examples],
-            np.array([NO_PICTURE if name is None else place[name] for name in names]),
+            np.array([NO_PICTURE if name is None else place[name] for name in self.pictures]),
             tuple(place),
             together=self.together,
         )
@@ -124,15 +120,21 @@ class Data:
         )
         if plan.meta_split == "validation":
             return Encoded(train, validation, validation, test)
-        train, meta = train.split_off(plan.meta_examples or len(validation), seed)
+        try:
+            train, meta = train.split_off(plan.meta_examples or len(validation), seed)
+        except InputError as error:
+            origin = plan.source if plan.files is None else plan.files.train
+            default = "" if plan.meta_examples else " (as many as there are for validation)"
+            raise InputError(
+                f"{origin}: data.meta_examples = {plan.meta_examples}{default}: {error}"
+            ) from error
         return Encoded(train, meta, validation, test)
 
     def texts(self) -> Iterator[str]:
         """What a tokenizer has to know: training texts and tags."""
         split = self.splits["train"]
-        for example in split.examples:
+        for example, name in zip(split.examples, split.pictures, strict=True):
             yield example.text
-            name = split.name_of(example)
             if name is not None:
                 yield " ".join(split.table.tags(name))
 
@@ -140,10 +142,10 @@ class Data:
         """Examples of each split, for a person."""
         rows = {name: f"{len(split.examples):,}" for name, split in self.splits.items()}
         for name, split in self.splits.items():
-            for what, count in (("uncovered", split.uncovered), ("left out", split.skipped)):
+            for what, count in (("uncovered", split.uncovered), ("left out", len(split.skipped))):
                 if count:
                     rows[f"{name}, {what}"] = f"{count:,}"
-        return rows | {"labels": f"{len(self.labels.names):,}"}
+        return rows | {"labels": f"{len(self.labels.names):,}"} | dict(self.extra)
 
 
 def load_data(trainer: Fitter, settings: Settings) -> Data:
@@ -152,6 +154,11 @@ def load_data(trainer: Fitter, settings: Settings) -> Data:
     Raises:
         InputError: data are missing or wrong, or a class has no training example.
     """
+    data = _load(trainer, settings)
+    return replace(data, extra={"in place of a modality left out": settings.drop})
+
+
+def _load(trainer: Fitter, settings: Settings) -> Data:
     plan = settings.data
     match plan.source:
         case "world":
@@ -160,7 +167,7 @@ def load_data(trainer: Fitter, settings: Settings) -> Data:
             return _questions(trainer, settings, read_questions(plan.source))
         case "files":
             assert plan.files is not None
-            return _files(plan.files, settings.lengths.regions)
+            return _files(plan.files, settings.lengths.regions, trainer.log)
 
 
 def read_questions(
@@ -210,7 +217,8 @@ def _world(trainer: Fitter, settings: Settings) -> Data:
         examples, scenes = world_examples(plan.task, world, count, part)
         named: dict[str, Scene] = {e.id: s for e, s in zip(examples, scenes, strict=True)}
         table = RegionTable(world_regions(looks, named, whole=True), most=settings.lengths.regions)
-        splits[name] = Split(examples, table, together=CONFOUNDERS[plan.task])
+        # A scene has no file: its example's id is its name.
+        splits[name] = Split(examples, tuple(named), table, together=CONFOUNDERS[plan.task])
     return Data(WORLD_LABELS[plan.task], splits, Vision(network, looks))
 
 
@@ -239,7 +247,8 @@ def _questions(
             for each in covered
         )
         table = RegionTable(found, most=settings.lengths.regions)
-        splits[name] = Split(examples, table, len(questions) - len(covered))
+        uncovered = len(questions) - len(covered)
+        splits[name] = Split(examples, photo_names(examples), table, uncovered)
     return Data(labels, splits, Vision(network, looks))
 
 
@@ -252,20 +261,77 @@ def drawn(questions: Sequence[Question], most: int | None) -> Sequence[Question]
     return [each for each in questions if chance[each.id] <= last]
 
 
-def _files(files: FilesConfig, most: int) -> Data:
+def _files(files: FilesConfig, most: int, log: RunLog) -> Data:
     labels = label_set(files)
     table = RegionTable(StoredRegions(files.regions), most=most)
-    splits = {}
-    for name, path in (
-        ("train", files.train),
-        ("validation", files.validation),
-        ("test", files.test),
-    ):
-        found = read_examples(files, labels, name, path)
-        splits[name] = Split(found.examples, table, skipped=len(found.skipped))
-        if name == "train":
-            check_classes(found, labels, path)
+    read = {
+        name: with_regions(read_examples(files, labels, name, path), table, files, path)
+        for name, path in files.paths.items()
+    }
+    check_names([example for found in read.values() for example in found.examples])
+    check_classes(read["train"], labels, files.train)
+    _tell(read, log)
+    splits = {
+        name: Split(found.examples, photo_names(found.examples), table, skipped=found.skipped)
+        for name, found in read.items()
+    }
     return Data(labels, splits)
+
+
+def photo_names(examples: Sequence[Example]) -> tuple[str | None, ...]:
+    """What a store of regions knows photos by: their file names without suffix."""
+    return tuple(None if each.image is None else each.image.stem for each in examples)
+
+
+def with_regions(found: Examples, table: RegionTable, files: FilesConfig, path: Path) -> Examples:
+    """The examples of ``path`` that have regions or no picture.
+
+    Raises:
+        InputError: a picture has none and ``files`` does not say to keep going, or nothing is left.
+    """
+    kept, skipped = [], list(found.skipped)
+    for example, name in zip(found.examples, photo_names(found.examples), strict=True):
+        if name is None or name in table:
+            kept.append(example)
+            continue
+        line = f"{example.place}: no regions of {example.image} in {files.regions}"
+        if not files.keep_going:
+            raise InputError(f"{line}: expected an entry {name!r}")
+        skipped.append(line)
+    if not kept:
+        raise InputError(f"{path}: no example that can be used ({len(skipped)} left out)")
+    return Examples(tuple(kept), tuple(skipped))
+
+
+def check_names(examples: Sequence[Example]) -> None:
+    """Two photos of one name would be shown with the regions of one of them.
+
+    Raises:
+        InputError: there are two such photos.
+    """
+    first: dict[str, Example] = {}
+    for example in examples:
+        if example.image is None:
+            continue
+        other = first.setdefault(example.image.stem, example)
+        assert other.image is not None
+        if other.image != example.image and other.image.resolve() != example.image.resolve():
+            raise InputError(
+                f"{example.place}: {example.image} has the name of {other.image} ({other.place}); "
+                "regions are found by file names without suffix"
+            )
+
+
+def _tell(read: Mapping[str, Examples], log: RunLog) -> None:
+    """What was left out, once in a log that may be of a resumed run."""
+    log.rewind("data", -1)
+    for name, found in read.items():
+        if found.skipped:
+            first = found.skipped[:_NAMED]
+            log.event("data", 0, "left out", split=name, rows=len(found.skipped), first=first)
+            log.say(f"{name}: {len(found.skipped):,} rows left out, first of all:")
+            for line in first:
+                log.say(f"  {line}")
 
 
 def label_set(files: FilesConfig) -> LabelSet:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from phosphene.data.answers import AnswerVocabulary
 from phosphene.data.classification_data import ClassificationData, in_order
 from phosphene.data.taught import with_answers
 from phosphene.data.teaching import States
-from phosphene.data.views import Drop
+from phosphene.data.views import Drop, DropSetting
 from phosphene.evaluate.classifier import (
     agreement_scores,
     answer_lines,
@@ -80,20 +80,27 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
         ):
             logits = found["test"][:, column]
             for score in label_scores(logits, data, threshold, uncovered):
-                scores.append(Score(f"{owner}{score.name}{name}", score.value, score.signature))
+                named = replace(score, name=f"{owner}{score.name}{name}")
+                scores.append(named if view == "both" else with_drop(named, settings.drop))
     if settings.system != "teacher":
         scores += agreement_scores(
             (trained.student.model, data),
             (trained.teacher.model, trained.teacher.data.test),
             (thresholds[0], thresholds[1]),
         )
-        scores += divergence_scores(student["test"], teacher["test"], many=many)
+        both, *alone = divergence_scores(student["test"], teacher["test"], many=many)
+        scores += [both, *(with_drop(score, settings.drop) for score in alone)]
         scores += _weights(trained, settings)
     lines = answer_lines(student["test"][:, 0], data, thresholds[0])
     split = SplitResult("test", len(data), tuple(scores), tuple(lines), kind="answers")
     digest = trained.student.data.train.digest()
     signature = sign(digest, settings_hash(settings), settings.seed, trained.finished.selection)
     return Results(settings.system, "en", signature, (split,))
+
+
+def with_drop(score: Score, drop: DropSetting) -> Score:
+    """The score of a single view, signed with what stands for the other modality."""
+    return replace(score, signature=f"{score.signature}|drop:{drop}")
 
 
 def _weights(trained: Trained, settings: Settings) -> list[Score]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,7 @@ from phosphene.data.questions import Lengths
 from phosphene.data.views import DropSetting
 from phosphene.models.backbone import BackboneConfig
 from phosphene.recipes.world_teacher import TeacherTraining
+from phosphene.train.bilevel import unfit
 from phosphene.train.optim import OptimConfig
 from phosphene.train.stage import Budget, LookAheadConfig
 
@@ -61,6 +62,11 @@ class FilesConfig(Frozen):
             raise ValueError("'labels' belong to the formats 'posters' and 'jsonl' alone")
         return self
 
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
 
 class DataConfig(Frozen):
     """What is classified."""
@@ -87,10 +93,18 @@ class DataConfig(Frozen):
     meta_examples: int = Field(default=0, ge=0)
     """``train``: how many; 0: as many as there are for validation."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _files_are_read(cls, values: Any) -> Any:
+        # Before the section is looked at: it may have nothing but what --keep-going says.
+        if isinstance(values, dict) and values.get("source") != "files" and values.get("files"):
+            raise ValueError("a section data.files belongs to data.source = 'files' alone")
+        return values
+
     @model_validator(mode="after")
     def _parts_are_known(self) -> DataConfig:
-        if (self.source == "files") != (self.files is not None):
-            raise ValueError("a section data.files belongs to data.source = 'files' alone")
+        if self.source == "files" and self.files is None:
+            raise ValueError("data.source = 'files' needs a section data.files")
         if not self.most.keys() <= {"train", "validation", "test"}:
             raise ValueError("most: expected train, validation or test")
         return self
@@ -169,6 +183,12 @@ class Settings(Frozen):
     def _base_is_used(self) -> Settings:
         if self.base != "kd" and not self.system.startswith("msd_"):
             raise ValueError(f"base = '{self.base}' belongs to msd_ systems, not to {self.system}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_can_be_learned(self) -> Settings:
+        if self.system == "msd_meta" and (problem := unfit(self.runtime)):
+            raise ValueError(f"system 'msd_meta': {problem}")
         return self
 
     @property

@@ -99,7 +99,7 @@ class Planner:
         """Where modules live."""
         return self.runtime.device
 
-    def shared(self, name: str, *identity: Frozen | int) -> Planner:
+    def shared(self, name: str, *identity: Frozen | int | str) -> Planner:
         """Stages that runs share are tried like any other."""
         return self
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from phosphene.core.errors import InputError
-from phosphene.core.runtime import Runtime
+from phosphene.core.runtime import Runtime, RuntimeConfig
 from phosphene.core.types import VIEWS
 from phosphene.data.loader import Position
 from phosphene.train.checkpoint import load_optimizer, optimizer_tensors
@@ -40,8 +40,8 @@ class LookAheadUpdater:
     """
 
     def __init__(self, stage: Stage, ahead: LookAhead, runtime: Runtime) -> None:
-        check_processes(stage.name, runtime.processes)
-        _check_precision(stage.name, runtime.config.precision)
+        if problem := unfit(runtime.config):
+            raise InputError(f"stage '{stage.name}': {problem}")
         config = ahead.config
         self.ahead = ahead
         self.runtime = runtime
@@ -158,25 +158,20 @@ def _without_dropout(student: Student) -> Iterator[None]:
             part.training = mode
 
 
-def check_processes(stage: str, processes: int) -> None:
-    """A process would need the others' losses before it could update its learner.
+def unfit(runtime: RuntimeConfig) -> str | None:
+    """Why loss weights cannot be learned there, if they cannot.
 
-    Raises:
-        InputError: there are others.
+    One process would need the others' losses before it could update its learner, and the
+    differences of a look-ahead are lost in 16 bits.
     """
-    if processes > 1:
-        raise InputError(
-            f"stage '{stage}': learned loss weights are trained in one process, expected "
-            f"runtime.devices = 1, got {processes}"
+    if runtime.devices > 1:
+        return (
+            "learned loss weights are trained in one process, expected runtime.devices = 1, got "
+            f"{runtime.devices}"
         )
+    if runtime.precision != "32-true":
+        return f"learned loss weights need runtime.precision = '32-true', got '{runtime.precision}'"
+    return None
 
 
-def _check_precision(stage: str, precision: str) -> None:
-    if precision != "32-true":
-        raise InputError(
-            f"stage '{stage}': learned loss weights need runtime.precision = '32-true', got "
-            f"'{precision}'"
-        )
-
-
-__all__ = ["Chance", "LookAheadUpdater", "check_processes"]
+__all__ = ["Chance", "LookAheadUpdater", "unfit"]

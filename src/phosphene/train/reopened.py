@@ -33,7 +33,7 @@ class Reopened:
         """Where modules live."""
         return self._device
 
-    def shared(self, name: str, *identity: Frozen | int) -> Reopened:
+    def shared(self, name: str, *identity: Frozen | int | str) -> Reopened:
         """The same for a stage that runs beside this one share."""
         return Reopened(shared_folder(self.folder, name, identity), self.device, self.log)
 

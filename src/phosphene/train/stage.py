@@ -168,7 +168,7 @@ class Fitter(Protocol):
     def fit(self, stage: Stage) -> Finished:
         """Run ``stage``; its modules end with its final weights."""
 
-    def shared(self, name: str, *identity: Frozen | int) -> Fitter:
+    def shared(self, name: str, *identity: Frozen | int | str) -> Fitter:
         """A fitter for a stage that runs beside this one share, if ``identity`` is the same."""
 
     def cache(self, name: str, key: str) -> Path | None:

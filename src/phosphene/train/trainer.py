@@ -61,7 +61,7 @@ class Trainer:
         """Where modules live."""
         return self.runtime.device
 
-    def shared(self, name: str, *identity: Frozen | int) -> Trainer:
+    def shared(self, name: str, *identity: Frozen | int | str) -> Trainer:
         """A trainer for a stage that runs beside this one share, if ``identity`` is the same.
 
         Its folder is ``shared/NAME-HASH`` beside the run folder.
@@ -243,7 +243,7 @@ class Trainer:
         return finished
 
 
-def shared_folder(folder: Path, name: str, identity: Sequence[Frozen | int]) -> Path:
+def shared_folder(folder: Path, name: str, identity: Sequence[Frozen | int | str]) -> Path:
     """Where runs beside ``folder`` keep a stage of theirs that has this ``identity``."""
     parts = [settings_hash(part) if isinstance(part, Frozen) else str(part) for part in identity]
     key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
