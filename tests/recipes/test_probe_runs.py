@@ -68,7 +68,7 @@ def test_every_probe_that_fits_answers(
     runs: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = open_run_again(runs / name)
-    assert set(opened.fitting) == FITTING[name]
+    assert set(opened.probes) == FITTING[name]
     commute = tmp_path / "commute" / "en-de"
     commute.mkdir(parents=True)
     for file, lines in (
@@ -79,7 +79,7 @@ def test_every_probe_that_fits_answers(
     ):
         (commute / file).write_text("\n".join(lines), encoding="utf-8")
     monkeypatch.setenv("PHOSPHENE_DATA", str(tmp_path))
-    for probe in sorted(opened.fitting.keys() - {"lexical"}):
+    for probe in sorted(opened.probes.keys() - {"lexical"}):
         probed = opened.ask(probe, Asked(opened.log, seeds=2))
         assert probed.tables and all(table.rows for table in probed.tables)
         path = write_probed(probed, tmp_path / "probes")
@@ -104,7 +104,8 @@ def test_a_probe_that_does_not_fit_lists_those_that_do(runs: Path) -> None:
         probe_run(runs / "image_given", "colours")
     with pytest.raises(
         InputError,
-        match=r"probe 'retrieval' does not fit this run of inversion_mmt; these do: attention, ",
+        match=r"probe 'retrieval' does not fit this run of inversion_mmt: image_given distils no "
+        r"feature; these do: attention, ",
     ):
         probe_run(runs / "image_given", "retrieval")
 

@@ -26,7 +26,7 @@ from phosphene.recipes.clip_prefix_data import Examples, translations
 from phosphene.recipes.clip_prefix_results import Trained, judge_of, measure_alignment, system_of
 from phosphene.recipes.clip_prefix_settings import Settings
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
@@ -44,14 +44,15 @@ _SIDE: Final = 64
 
 def fitting(settings: Settings) -> Fitting:
     """By name: whatever asks a translator; what asks the vectors where there is a prefix."""
-    found: dict[str, Probe] = {
+    prefixed = settings.arm.translations is not None
+    alone = f"{settings.system} has no prefix"
+    return {
         **sentence_probes(subject, settings.data.directions[0][0], settings.data.source),
         "retrieval": _retrieval,
         "clusters": _clusters,
+        "incongruent": _incongruent if prefixed else alone,
+        "alignment": _alignment if prefixed else alone,
     }
-    if settings.arm.translations is not None:
-        found |= {"incongruent": _incongruent, "alignment": _alignment}
-    return found
 
 
 def subject(trained: Trained, settings: Settings) -> Subject:

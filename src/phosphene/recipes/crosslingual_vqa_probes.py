@@ -25,7 +25,7 @@ from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.crosslingual_vqa_data import lessons
 from phosphene.recipes.crosslingual_vqa_results import Trained
 from phosphene.recipes.crosslingual_vqa_settings import Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.translation_probes import chosen
 from phosphene.report.model import Point, Scatter
 
@@ -37,12 +37,17 @@ _POINTS: Final = 40
 
 def fitting(settings: Settings) -> Fitting:
     """By name: pictures where the model has any; tokens where a student imitates a teacher."""
-    found: dict[str, Probe] = {}
-    if settings.data.pictures and settings.system != "translate_test":
-        found |= {"incongruent": _incongruent, "attention": _attention}
-    if settings.system == "kd" and settings.data.pictures:
-        found["tokens"] = _tokens
-    return found
+    reason = ""
+    if not settings.data.pictures:
+        reason = "it answers without pictures (data.pictures)"
+    elif settings.system == "translate_test":
+        reason = "translate_test has no model of its own: ask a run of its teacher"
+    alone = reason or f"{settings.system} imitates no teacher"
+    return {
+        "incongruent": reason or _incongruent,
+        "attention": reason or _attention,
+        "tokens": _tokens if settings.system == "kd" and not reason else alone,
+    }
 
 
 def _tests(trained: Trained, settings: Settings, asked: Asked) -> dict[str, QuestionData]:

@@ -27,7 +27,7 @@ from phosphene.recipes.attention_probe import ask_fusion_attention
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
 from phosphene.recipes.inversion_mmt_results import Trained
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
@@ -44,19 +44,21 @@ _CANDIDATES: Final = 1000
 """At most so many photos are searched."""
 _MAPPED: Final = 243
 """At most so many photos are put on a map."""
+_ATTENDING: Final = ("image_free", "image_free_without_text", "image_given")
+"""The systems whose encoder lets regions ask words."""
 
 
 def fitting(settings: Settings) -> Fitting:
     """By name: whatever asks a translator; retrieval and clusters where a feature is distilled."""
-    found: dict[str, Probe] = {
+    undistilled = f"{settings.system} distils no feature"
+    blind = f"{settings.system} attends to no regions"
+    return {
         "incongruent": _incongruent,
         **sentence_probes(subject, settings.data.languages[0], settings.data.source),
+        "retrieval": _retrieval if settings.distils else undistilled,
+        "clusters": _clusters if settings.distils else undistilled,
+        "attention": _attention if settings.system in _ATTENDING else blind,
     }
-    if settings.distils:
-        found |= {"retrieval": _retrieval, "clusters": _clusters}
-    if settings.system in ("image_free", "image_free_without_text", "image_given"):
-        found["attention"] = _attention
-    return found
 
 
 def subject(trained: Trained, settings: Settings) -> Subject:

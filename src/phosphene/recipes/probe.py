@@ -39,7 +39,7 @@ class Answer:
 
 Probe = Callable[[Any, Any, Asked], Answer]
 """Of what a recipe's ``train`` leaves behind and its settings. Each recipe types its own."""
-Fitting = Mapping[str, Probe]
-"""The probes that fit a run, by name."""
+Fitting = Mapping[str, Probe | str]
+"""By name: the probes that fit a run, and of those that its settings rule out why."""
 
 __all__ = ["Answer", "Asked", "Fitting", "Probe"]

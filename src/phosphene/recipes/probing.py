@@ -22,7 +22,7 @@ from phosphene.core.runtime import Runtime
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.results import read_results
 from phosphene.recipes import load_recipe
-from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
 from phosphene.recipes.probe_files import figure_record, finding_table, restore_figure
 from phosphene.report.model import Figure, Table
 from phosphene.train.reopened import Reopened
@@ -46,6 +46,28 @@ PROBES: Final[Mapping[str, str]] = {
     "weights": "how much weight each view has, example by example",
 }
 """What each probe asks, in a line."""
+
+_TRANSLATOR: Final = "a translator"
+_DRAWN: Final = "features that stand for pictures"
+_CLASSIFIER: Final = "a classifier of pictures with texts"
+SUBJECTS: Final[Mapping[str, str]] = {
+    "incongruent": "a system that may be shown pictures",
+    "retrieval": _DRAWN,
+    "contrastive": _TRANSLATOR,
+    "degrade": _TRANSLATOR,
+    "lexical": _TRANSLATOR,
+    "attention": "a system that attends to regions",
+    "clusters": _DRAWN,
+    "lambda": "the weight of a modality loss",
+    "alignment": "vectors that pictures and sentences share",
+    "tokens": "a student of questions and its teacher",
+    "consistency": _CLASSIFIER,
+    "density": _CLASSIFIER,
+    "divergence": _CLASSIFIER,
+    "views": _CLASSIFIER,
+    "weights": _CLASSIFIER,
+}
+"""Whom each probe asks: why it fits no run of the other recipes."""
 
 
 @dataclass(frozen=True)
@@ -120,22 +142,29 @@ class Opened:
     settings: Any
     """Of its recipe."""
     fitting: Fitting
-    """The probes that fit it."""
+    """What its recipe says of probes."""
     log: RunLog
 
-    def check(self, name: str) -> None:
-        """Refuse a probe that does not exist or does not fit.
+    @property
+    def probes(self) -> dict[str, Probe]:
+        """The probes that fit it."""
+        return {name: each for name, each in self.fitting.items() if not isinstance(each, str)}
+
+    def probe(self, name: str) -> Probe:
+        """One that fits.
 
         Raises:
-            InputError: it names those that do.
+            InputError: it does not exist, or does not fit; says why, and names those that do.
         """
         if name not in PROBES:
             raise InputError(f"no probe '{name}': expected one of {', '.join(PROBES)}")
-        if name not in self.fitting:
+        found = self.fitting.get(name, f"it asks {SUBJECTS[name]}")
+        if isinstance(found, str):
             raise InputError(
-                f"{self.folder}: probe '{name}' does not fit this run of {self.recipe}; "
-                f"these do: {', '.join(sorted(self.fitting))}"
+                f"{self.folder}: probe '{name}' does not fit this run of {self.recipe}: {found}; "
+                f"these do: {', '.join(sorted(self.probes))}"
             )
+        return found
 
     def ask(self, name: str, asked: Asked) -> Probed:
         """One probe.
@@ -143,8 +172,7 @@ class Opened:
         Raises:
             InputError: it does not exist or does not fit; or what it needs is missing.
         """
-        self.check(name)
-        answer: Answer = self.fitting[name](self.trained, self.settings, asked)
+        answer: Answer = self.probe(name)(self.trained, self.settings, asked)
         results = read_results(self.folder)
         return Probed(
             name,

@@ -19,7 +19,7 @@ from phosphene.evaluate.world import world_judge
 from phosphene.models.sources import VLSource
 from phosphene.recipes.attention_probe import MEASURED, encoder_attention
 from phosphene.recipes.blank_regions import blank_regions
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
@@ -36,15 +36,18 @@ from phosphene.recipes.vlp_mmt_settings import Settings
 
 def fitting(settings: Settings) -> Fitting:
     """By name: whatever asks a translator; attention and lambda where pictures are read."""
-    found: dict[str, Probe] = {
+    blind = f"{settings.system} attends to no regions"
+    if settings.sees:
+        blind = f"{settings.system} has no encoder that words and regions go through together"
+    ungated = f"{settings.system} has no modality loss"
+    if settings.observed_layers:
+        ungated = "the weight of its modality loss is fixed (modality.gate)"
+    return {
         "incongruent": _incongruent,
         **sentence_probes(subject, settings.data.languages[0], settings.data.source),
+        "attention": _attention if settings.pretrains else blind,
+        "lambda": _lambda if settings.learns_gate else ungated,
     }
-    if settings.pretrains:
-        found["attention"] = _attention
-    if settings.learns_gate:
-        found["lambda"] = _lambda
-    return found
 
 
 def subject(trained: Trained, settings: Settings) -> Subject:
