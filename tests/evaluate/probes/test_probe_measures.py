@@ -24,7 +24,7 @@ from phosphene.evaluate.probes.degrade import (
 from phosphene.evaluate.probes.density import density, distance, of_interest
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome
-from phosphene.evaluate.probes.lexical import lexical, read_entries
+from phosphene.evaluate.probes.lexical import Entry, lexical, read_entries
 from phosphene.evaluate.probes.retrieval import retrieval, upper_limit
 from phosphene.evaluate.probes.tokens import Named, tokens
 from phosphene.evaluate.score import Score, Unavailable
@@ -113,6 +113,29 @@ def test_lexical_accuracy_counts_whole_words(tmp_path: Path) -> None:
     path.write_text("bat | schläger | a bat . | 1.jpg\nbat | schläger\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"list\.txt:2: expected 'word \| translation"):
         read_entries(path)
+
+
+@pytest.mark.parametrize(
+    ("translation", "said", "right"),
+    [
+        ("Schläger", "Ein Mann mit einem Schläger.", True),
+        ("schläger", "ein mann mit einem schläger .", True),
+        ("schläger", "ein mann mit einem tennisschläger .", False),
+        ("schläger", "Ein „Schläger“, ein Ball", True),
+        ("t-shirt", "ein T @-@ Shirt .", True),
+        ("shirt t", "ein T @-@ Shirt .", False),
+        ("l&apos; arc", "il tient l'arc .", True),
+        ("fliegende fledermaus", "Eine fliegende Fledermaus.", True),
+        ("fliegende fledermaus", "eine fledermaus , fliegende vögel .", False),
+        ("fliegende fledermaus", "fliegende", False),
+        ("-", "ein - schläger", False),
+    ],
+)
+def test_a_translation_is_said_where_its_words_stand_side_by_side(
+    translation: str, said: str, right: bool
+) -> None:
+    found = lexical("test", [Entry("bat", translation, "a bat .")], {"A bat.": said})
+    assert found.score("all words", "lexical accuracy").value == 100 * right
 
 
 def test_clusters_that_are_far_apart_are_found() -> None:
