@@ -74,7 +74,8 @@ def subject(trained: Trained, settings: Settings) -> Subject:
             return as_used(trained, found)
         return trained.space.showing(found)
 
-    return Subject(tests, direction, read, takes_pictures=trained.model.mapping is not None)
+    blind = "" if trained.model.mapping is not None else f"{settings.system} has no prefix"
+    return Subject(tests, direction, read, blind)
 
 
 def as_used(trained: Trained, examples: Examples) -> TranslationData:

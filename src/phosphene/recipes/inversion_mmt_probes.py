@@ -88,7 +88,8 @@ def subject(trained: Trained, settings: Settings) -> Subject:
             return replace(data, pictures=None)
         return data.with_features(picture_features(look, data.pictures))
 
-    return Subject(tests, settings.data.languages, read, takes_pictures=needs)
+    blind = "" if needs else f"{settings.system} looks at no pictures"
+    return Subject(tests, settings.data.languages, read, blind)
 
 
 def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
