@@ -48,6 +48,7 @@ def opened(recipe: str, *changes: str) -> Opened:
         ("vlp_mmt", "system=text_only", "views", "it asks a classifier of pictures with texts"),
         ("clip_prefix", "system=text_only", "incongruent", "text_only has no prefix"),
         ("clip_prefix", "system=text_only", "alignment", "text_only has no prefix"),
+        ("clip_prefix", "system=text_only", "attention", "text_only has no prefix"),
         ("clip_prefix", "seed=1", "tokens", "it asks a student of questions and its teacher"),
         (
             "crosslingual_vqa",

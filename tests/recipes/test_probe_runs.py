@@ -32,6 +32,8 @@ from phosphene.recipes.translation_probes import ask_contrastive, perplexities
 RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
     "image_free": ("inversion_mmt", INVERSION, "image_free"),
     "image_given": ("inversion_mmt", INVERSION, "image_given"),
+    "doubly": ("inversion_mmt", INVERSION, "doubly_attentive"),
+    "text": ("inversion_mmt", INVERSION, "text_only"),
     "vlp": ("vlp_mmt", VISION, "vlp_two_stage"),
     "prefix": ("clip_prefix", PREFIX, "clip_prefix"),
     "questions": ("crosslingual_vqa", QUESTIONS, "kd"),
@@ -42,9 +44,12 @@ FITTING = {
         "attention", "clusters", "contrastive", "degrade", "incongruent", "lexical", "retrieval",
     },
     "image_given": {"attention", "contrastive", "degrade", "incongruent", "lexical"},
+    "doubly": {"attention", "contrastive", "degrade", "incongruent", "lexical"},
+    "text": {"contrastive", "degrade", "incongruent", "lexical"},
     "vlp": {"attention", "contrastive", "degrade", "incongruent", "lambda", "lexical"},
     "prefix": {
-        "alignment", "clusters", "contrastive", "degrade", "incongruent", "lexical", "retrieval",
+        "alignment", "attention", "clusters", "contrastive", "degrade", "incongruent", "lexical",
+        "retrieval",
     },
     "questions": {"attention", "incongruent", "tokens"},
     "modality": {"consistency", "density", "divergence", "incongruent", "views", "weights"},

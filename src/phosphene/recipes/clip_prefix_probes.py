@@ -22,6 +22,7 @@ from phosphene.data.world.splits import swapped
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.retrieval import retrieval
 from phosphene.evaluate.score import Score
+from phosphene.recipes.attention_probe import ask_prefix_attention
 from phosphene.recipes.clip_prefix_data import Examples, translations
 from phosphene.recipes.clip_prefix_results import Trained, judge_of, measure_alignment, system_of
 from phosphene.recipes.clip_prefix_settings import Settings
@@ -52,6 +53,7 @@ def fitting(settings: Settings) -> Fitting:
         "clusters": _clusters,
         "incongruent": _incongruent if prefixed else alone,
         "alignment": _alignment if prefixed else alone,
+        "attention": _attention if prefixed else alone,
     }
 
 
@@ -148,6 +150,12 @@ def _alignment(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     if not rows:
         raise InputError("alignment: expected two validation examples with pictures")
     return Answer((Finding(f"{found.sentences} validation pictures and their sentences", rows),))
+
+
+def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """How much target words attend to the prefix, made of their own sentence's vector."""
+    tests = chosen(subject(trained, settings).tests, asked.split)
+    return ask_prefix_attention(trained.model, tests, trained.corpus.tokenizer, asked)
 
 
 def _vectors(

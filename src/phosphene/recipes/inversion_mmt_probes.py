@@ -23,7 +23,7 @@ from phosphene.evaluate.world import world_judge
 from phosphene.models.teachers import picture_features
 from phosphene.models.translator import Translator, build
 from phosphene.nn.visual import VisualTeacher, regions_from_map
-from phosphene.recipes.attention_probe import ask_fusion_attention
+from phosphene.recipes.attention_probe import ask_fusion_attention, ask_region_attention
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
 from phosphene.recipes.inversion_mmt_results import Trained
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings
@@ -44,8 +44,8 @@ _CANDIDATES: Final = 1000
 """At most so many photos are searched."""
 _MAPPED: Final = 243
 """At most so many photos are put on a map."""
-_ATTENDING: Final = ("image_free", "image_free_without_text", "image_given")
-"""The systems whose encoder lets regions ask words."""
+_ATTENDING: Final = ("image_free", "image_free_without_text", "image_given", "doubly_attentive")
+"""Systems whose encoder lets regions ask words, or whose decoder lets words ask regions."""
 
 
 def fitting(settings: Settings) -> Fitting:
@@ -192,7 +192,9 @@ def _clusters(trained: Trained, settings: Settings, asked: Asked) -> Answer:
 
 def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     tests = chosen(subject(trained, settings).tests, asked.split)
-    return ask_fusion_attention(trained.model, tests, trained.corpus.tokenizer, asked)
+    apart = settings.system == "doubly_attentive"
+    ask = ask_region_attention if apart else ask_fusion_attention
+    return ask(trained.model, tests, trained.corpus.tokenizer, asked)
 
 
 __all__ = ["fitting", "subject"]
