@@ -22,7 +22,7 @@ from phosphene.core.runtime import Runtime
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.results import read_results
 from phosphene.recipes import load_recipe
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import SEEDS, Answer, Asked, Fitting, Probe
 from phosphene.recipes.probe_files import figure_record, finding_table, restore_figure
 from phosphene.report.model import Figure, Table
 from phosphene.train.reopened import Reopened
@@ -82,6 +82,15 @@ class Probed:
     findings: tuple[Finding, ...]
     plots: tuple[Figure, ...]
     """Curves, heat maps and maps of points, for a report."""
+    seeds: int = SEEDS
+    """How many draws were asked for."""
+    split: str | None = None
+    """The one split that was asked about; none: all of them."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every split was asked about, with the usual number of draws."""
+        return self.seeds == SEEDS and self.split is None
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -96,6 +105,7 @@ class Probed:
             "recipe": self.recipe,
             "system": self.system,
             "signature": self.signature,
+            "asked": {"seeds": self.seeds, "split": self.split},
             "findings": [finding.record() for finding in self.findings],
             "figures": [figure_record(figure) for figure in self.plots],
         }
@@ -105,7 +115,7 @@ def probe_run(
     folder: Path,
     name: str,
     *,
-    seeds: int = 3,
+    seeds: int = SEEDS,
     split: str | None = None,
     lists: Path | None = None,
     images: Path | None = None,
@@ -181,6 +191,8 @@ class Opened:
             str(results.signature),
             answer.findings,
             answer.figures,
+            asked.seeds,
+            asked.split,
         )
 
     @cached_property
@@ -222,6 +234,15 @@ def read_probed(folder: Path) -> tuple[Probed, ...]:
     return tuple(_read(path) for path in paths if path.is_file())
 
 
+def holds_whole_probe(path: Path) -> bool:
+    """Whether a probe's file is there, and what is in it was asked as it is by default.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    return path.is_file() and _read(path).is_whole
+
+
 def _read(path: Path) -> Probed:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -232,6 +253,7 @@ def _read(path: Path) -> Probed:
             record["signature"],
             tuple(map(Finding.restore, record["findings"])),
             tuple(map(restore_figure, record["figures"])),
+            **record.get("asked", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged, expected what a probe found") from error
@@ -241,6 +263,7 @@ __all__ = [
     "PROBES",
     "Opened",
     "Probed",
+    "holds_whole_probe",
     "open_run_again",
     "probe_run",
     "read_probed",
