@@ -20,10 +20,11 @@ from typer.testing import CliRunner
 
 from phosphene.cli import app
 from phosphene.core.errors import InputError
+from phosphene.data.dataset import TranslationData
 from phosphene.evaluate.probes.contrastive import read_commute
 from phosphene.models.resnet import small_resnet
 from phosphene.nn.visual import freeze
-from phosphene.recipes import RECIPES, vlp_mmt_probes
+from phosphene.recipes import RECIPES, translation_probes, vlp_mmt_probes
 from phosphene.recipes.launch import train_run
 from phosphene.recipes.probe import Asked
 from phosphene.recipes.probing import PROBES, open_run_again, probe_run, read_probed, write_probed
@@ -155,6 +156,31 @@ def test_regions_from_a_grid_are_found_in_the_pictures_of_commute(
     assert not np.allclose(costs[0], costs[1]) and not np.allclose(costs[2], costs[3])
     assert np.allclose(costs[1], costs[3][::-1])  # without pictures the two items ask the same
     assert not np.allclose(costs[0], costs[2][::-1])
+
+
+def test_a_run_of_text_alone_is_not_moved_by_any_picture(
+    runs: Path, commute: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: dict[str, str] = {}
+
+    def by_source(model: object, data: TranslationData, *_: object) -> list[str]:
+        return [said.setdefault(pair.source, pair.target) for pair in data.pairs]
+
+    # Hardly trained, it names no noun: it shall say of every sentence what is right of its first.
+    monkeypatch.setattr(translation_probes, "translate_all", by_source)
+    opened = open_run_again(runs / "text")
+    asked = Asked(opened.log, seeds=2, split="ambiguous", images=None)
+    (finding,) = opened.ask("incongruent", asked).findings
+    assert list(finding.rows) == ["right", "swapped", "none"]
+    for condition in finding.rows:
+        assert finding.score(condition, "sense accuracy").value == 50.0
+    for condition in ("swapped", "none"):
+        assert finding.score(condition, "lost, nats").value == 0.0
+        assert finding.score(condition, "p (permutation)").value == 1.0
+    (found,) = opened.ask("contrastive", Asked(opened.log)).findings
+    assert list(found.rows) == ["no picture"]
+    scores = {score.name: score.value for score in found.rows["no picture"]}  # type: ignore[union-attr]
+    assert scores["ranking accuracy"] == 50.0 and scores["group accuracy"] == 0.0
 
 
 def test_a_probe_that_does_not_fit_lists_those_that_do(runs: Path) -> None:
