@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from phosphene.data.regions import PictureRegions, RegionTable
 from phosphene.data.text import Tokenizer
 from phosphene.data.translation import Pair
 from phosphene.evaluate.gates import gate_scores
+from phosphene.models.vltranslator import VLTranslator
 from phosphene.nn.prefix import MappingConfig, MappingNetwork
 from phosphene.recipes import clip_prefix_probes, modality_kd_probes
 from phosphene.recipes.clip_prefix_data import Space
@@ -34,18 +36,13 @@ from phosphene.recipes.probe import Asked
 ASKED = Asked(RunLog(None, quiet=True), seeds=2)
 
 
-class Observed:
-    """A translator whose contexts are zero; it sees a picture with every example but the last."""
-
-    def __init__(self, vocab: int) -> None:
-        self.embedding = SimpleNamespace(table=torch.zeros(vocab, 2))
-
-    def trace(self, batch: Batch, observed: int) -> object:
-        assert observed == 1 and batch.target is not None
-        nothing = torch.zeros(*batch.target.ids[:, 1:].shape, 2)
-        contexts = (SimpleNamespace(text=nothing, visual=nothing),)
-        seen = torch.tensor([name != "e2" for name in batch.ids])
-        return SimpleNamespace(contexts=contexts, seen=seen)
+def trace(batch: Batch, observed: int) -> object:
+    """Contexts are zero; a picture is seen with every example but the last."""
+    assert observed == 1 and batch.target is not None
+    nothing = torch.zeros(*batch.target.ids[:, 1:].shape, 2)
+    contexts = (SimpleNamespace(text=nothing, visual=nothing),)
+    seen = torch.tensor([name != "e2" for name in batch.ids])
+    return SimpleNamespace(contexts=contexts, seen=seen)
 
 
 def test_lambda_is_the_mean_over_the_tokens_of_each_class_of_word() -> None:
@@ -64,14 +61,10 @@ def test_lambda_is_the_mean_over_the_tokens_of_each_class_of_word() -> None:
     def weigh(word: Tensor, text: Tensor, visual: Tensor, mask: Tensor) -> Tensor:
         return torch.arange(1.0, word.shape[1] + 1).expand(word.shape[:2]) * mask
 
-    found = gate_scores(
-        Observed(len(tokenizer)),
-        weigh,
-        data,
-        {"hund": "dog", "ball": "ball"},
-        tokenizer,
-        "de",  # type: ignore[arg-type]
-    )
+    embedding = SimpleNamespace(table=torch.zeros(len(tokenizer), 2))
+    model = Mock(spec=VLTranslator, embedding=embedding, trace=trace)
+    translations = {"hund": "dog", "ball": "ball"}
+    found = gate_scores(model, weigh, data, translations, tokenizer, "de")
     # The place of a token is its lambda, and 0 where nothing is seen; EOS belongs to no class.
     expected = {
         "tag word": (2 + 0) / 2,  # hund, hund
@@ -90,7 +83,7 @@ TEXTS = {"one": [1.0, 0.0], "two": [math.sqrt(0.5), math.sqrt(0.5)]}
 class Corners:
     """An aligned encoder of width 2 whose vectors are looked up."""
 
-    width, side = 2, 4
+    width, side, identity, languages, normalised = 2, 4, None, None, True
 
     def image_vectors(self, pictures: np.ndarray) -> Tensor:
         return torch.from_numpy(pictures[:, 0, 0, :2].astype(np.float32)) / 255
@@ -101,6 +94,12 @@ class Corners:
 
 class Words:
     """A vocabulary of one word in two languages."""
+
+    def __len__(self) -> int:
+        return 7
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "x"
 
     def language_id(self, code: str) -> int:
         return ("en", "de").index(code) + 4
@@ -123,13 +122,15 @@ def test_alignment_is_the_cosine_of_each_picture_and_its_sentence(tmp_path: Path
     for name, colour in (("one", (255, 0, 0)), ("two", (0, 255, 0))):
         Image.new("RGB", (4, 4), colour).save(tmp_path / f"{name}.png")
     items = [Described(name, {"en": name, "de": "x"}, tmp_path / f"{name}.png") for name in TEXTS]
-    trained = SimpleNamespace(
+    trained = Mock(
+        spec=clip_prefix_probes.Trained,
         corpus=SimpleNamespace(validation=items, tokenizer=Words()),
-        space=Space(Corners(), None, ASKED.log),  # type: ignore[arg-type]
+        space=Space(Corners(), None, ASKED.log),
         moments={"before": model([[1, 0], [0, 1]]), "after": model([[1, 0], [1, 0]])},
     )
-    settings = SimpleNamespace(data=SimpleNamespace(directions=(("en", "de"),)))
-    answer = clip_prefix_probes._alignment(trained, settings, ASKED)  # type: ignore[arg-type]
+    data = SimpleNamespace(directions=(("en", "de"),))
+    settings = Mock(spec=clip_prefix_probes.Settings, data=data)
+    answer = clip_prefix_probes._alignment(trained, settings, ASKED)
     (found,) = answer.findings
     # Pictures (1, 0) and (0, 1), sentences (1, 0) and (1, 1) / sqrt 2.
     right, wrong = (1 + math.sqrt(0.5)) / 2, math.sqrt(0.5) / 2
@@ -154,14 +155,15 @@ def test_views_are_scored_each_by_itself() -> None:
     right = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
     half = torch.tensor([[2.0, 0.0]]).expand(4, 2)  # always the first class
     logits = torch.stack([right, half, -right], dim=1)
-    side = SimpleNamespace(data=SimpleNamespace(test=data, validation=data))
-    trained = SimpleNamespace(
-        teacher=side,
+    splits = SimpleNamespace(test=data, validation=data)
+    trained = Mock(
+        spec=modality_kd_probes.Trained,
+        teacher=Mock(spec=modality_kd_probes.Side, data=splits),
         corpus=SimpleNamespace(splits={"test": SimpleNamespace(uncovered=0)}),
         logits=lambda *_: logits,
     )
-    settings = SimpleNamespace(system="teacher")
-    answer = modality_kd_probes._views(trained, settings, ASKED)  # type: ignore[arg-type]
+    settings = Mock(spec=modality_kd_probes.Settings, system="teacher")
+    answer = modality_kd_probes._views(trained, settings, ASKED)
     (found,), (plot,) = answer.findings, answer.figures
     views = ("both", "image alone", "text alone")
     assert [found.score(view, "accuracy").value for view in views] == [100, 50, 0]
@@ -175,8 +177,9 @@ def test_weights_are_described_view_by_view(monkeypatch: pytest.MonkeyPatch) -> 
     ramp = torch.arange(11.0) / 10
     found = torch.stack([ramp, torch.full((11,), 0.5), 1 - ramp**2], dim=1)
     monkeypatch.setattr(modality_kd_probes, "mean_weights", lambda trained: found)
-    settings = SimpleNamespace(views="meta")
-    answer = modality_kd_probes._weights(None, settings, ASKED)  # type: ignore[arg-type]
+    trained = Mock(spec=modality_kd_probes.Trained)
+    settings = Mock(spec=modality_kd_probes.Settings, views="meta")
+    answer = modality_kd_probes._weights(trained, settings, ASKED)
     (finding,) = answer.findings
     names = ("mean", "sd", "10 %", "90 %")
     rows = {

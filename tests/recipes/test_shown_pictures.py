@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from phosphene.evaluate.system import System
 from phosphene.models.resnet import small_resnet
 from phosphene.models.search import SearchConfig
 from phosphene.models.teachers import picture_features
-from phosphene.models.translator import GeneratorConfig, TranslatorConfig, build
+from phosphene.models.translator import GeneratorConfig, Translator, TranslatorConfig, build
 from phosphene.nn.visual import freeze, regions_from_map
 from phosphene.recipes import (
     clip_prefix_probes,
@@ -100,7 +101,7 @@ OWN = [FEATURES[row] for row in ROWS]
 
 
 def used(data: TranslationData) -> Used:
-    return Used(SimpleNamespace(), data)  # type: ignore[arg-type]
+    return Used(Mock(spec=System), data)
 
 
 def test_vlp_shows_regions_and_tags_of_others_mean_regions_tags_alone_and_nothing() -> None:
@@ -145,8 +146,9 @@ def test_inversion_shows_features_of_others_of_a_grey_picture_and_none() -> None
     pictures = np.stack([np.full((32, 32, 3), shade, np.uint8) for shade in (0, 90, 255)])
     own = picture_features(looks, pictures)
     data = sentences().with_features(own)
-    trained = SimpleNamespace(teacher=looks, model=SimpleNamespace(generator=None))
-    shown = inversion_mmt_probes._shown(trained, ASKED, "test", used(data))  # type: ignore[arg-type]
+    model = Mock(spec=Translator, generator=None)
+    trained = Mock(spec=inversion_mmt_probes.Trained, teacher=looks, model=model)
+    shown = inversion_mmt_probes._shown(trained, ASKED, "test", used(data))
     assert list(shown.others) == ["swapped", "none", "blank"]
     values = [float(feature) for feature in own[:, 0, 0]]
     assert len(set(values)) == 3
@@ -186,7 +188,7 @@ def test_an_image_free_model_is_given_the_feature_of_another_sentence() -> None:
 class Shades:
     """An aligned encoder: the vector of a picture is its first shade, that of a text its length."""
 
-    width, side = 2, 4
+    width, side, identity, languages, normalised = 2, 4, None, None, False
 
     def image_vectors(self, pictures: np.ndarray) -> Tensor:
         return torch.from_numpy(pictures[:, 0, 0, :2].astype(np.float32))
@@ -200,7 +202,7 @@ def test_prefix_shows_vectors_of_others_of_a_grey_picture_of_the_sentence_and_no
 ) -> None:
     for shade in (10, 20, 60):
         Image.new("RGB", (4, 4), (shade, 0, 0)).save(tmp_path / f"{shade}.png")
-    space = Space(Shades(), None, RunLog(None, quiet=True))  # type: ignore[arg-type]
+    space = Space(Shades(), None, RunLog(None, quiet=True))
     examples = Examples(sentences(), tuple(tmp_path / f"{shade:.0f}.png" for shade in OWN))
 
     def vectors(data: TranslationData) -> list[float] | None:
@@ -208,7 +210,8 @@ def test_prefix_shows_vectors_of_others_of_a_grey_picture_of_the_sentence_and_no
         return None if found is None else found.values[:, 0].tolist()
 
     said = used(space.saying(examples))
-    shown = clip_prefix_probes._shown(SimpleNamespace(space=space), ASKED, "test", said, examples)  # type: ignore[arg-type]
+    trained = Mock(spec=clip_prefix_probes.Trained, space=space)
+    shown = clip_prefix_probes._shown(trained, ASKED, "test", said, examples)
     others = shown.others
     assert vectors(shown.right.data) == OWN
     assert all(are_others(vectors(draw.data) or [], OWN) for draw in others["swapped"])
@@ -249,10 +252,12 @@ def test_modality_shows_its_student_other_pictures_mean_regions_and_none(
 ) -> None:
     asked = recorded(modality_kd_probes, monkeypatch)
     data = examples()
-    side = SimpleNamespace(data=SimpleNamespace(test=data, validation=data), model=None)
-    trained = SimpleNamespace(student=side, teacher=None)
-    settings = SimpleNamespace(system="kd")
-    answer = modality_kd_probes._incongruent(trained, settings, ASKED)  # type: ignore[arg-type]
+    splits = SimpleNamespace(test=data, validation=data)
+    side = Mock(spec=modality_kd_probes.Side, data=splits, model=None)
+    teacher = Mock(spec=modality_kd_probes.Side)
+    trained = Mock(spec=modality_kd_probes.Trained, student=side, teacher=teacher)
+    settings = Mock(spec=modality_kd_probes.Settings, system="kd")
+    answer = modality_kd_probes._incongruent(trained, settings, ASKED)
     assert answer.findings[0].title == "test, 4 examples: which picture is shown"
     ((right, others),) = asked
     assert right is data and seen(data) == OWN
@@ -285,7 +290,9 @@ def test_questions_are_asked_about_others_mean_regions_and_none(
     tags = [[7 + int(row)] for row in ROWS]
     data = QuestionData("ja", questions, [[5], [6], [7], [8]], tags, table())
     monkeypatch.setattr(crosslingual_vqa_probes, "_tests", lambda *_: {"test": data})
-    crosslingual_vqa_probes._incongruent(None, None, ASKED)  # type: ignore[arg-type]
+    trained = Mock(spec=crosslingual_vqa_probes.Trained)
+    settings = Mock(spec=crosslingual_vqa_probes.Settings)
+    crosslingual_vqa_probes._incongruent(trained, settings, ASKED)
     ((right, others),) = asked
     assert right is data and seen(data) == OWN
     tag_of = {value: row + 7 for row, value in enumerate(FEATURES)}
