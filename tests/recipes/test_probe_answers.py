@@ -30,7 +30,7 @@ from phosphene.models.vltranslator import VLTranslator
 from phosphene.nn.prefix import MappingConfig, MappingNetwork
 from phosphene.recipes import clip_prefix_probes, modality_kd_probes
 from phosphene.recipes.clip_prefix_data import Space
-from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters
+from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
 from phosphene.recipes.probe import Asked
 
 ASKED = Asked(RunLog(None, quiet=True), seeds=2)
@@ -152,13 +152,14 @@ def test_views_are_scored_each_by_itself() -> None:
         np.full(4, -1),
         (),
     )
-    right = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+    right = torch.tensor([[2.0, 0.0], [3.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
     half = torch.tensor([[2.0, 0.0]]).expand(4, 2)  # always the first class
     logits = torch.stack([right, half, -right], dim=1)
     splits = SimpleNamespace(test=data, validation=data)
     trained = Mock(
         spec=modality_kd_probes.Trained,
         teacher=Mock(spec=modality_kd_probes.Side, data=splits),
+        student=Mock(spec=modality_kd_probes.Side),
         corpus=SimpleNamespace(splits={"test": SimpleNamespace(uncovered=0)}),
         logits=lambda *_: logits,
     )
@@ -168,9 +169,11 @@ def test_views_are_scored_each_by_itself() -> None:
     views = ("both", "image alone", "text alone")
     assert [found.score(view, "accuracy").value for view in views] == [100, 50, 0]
     assert [found.score(view, "AUC").value for view in views] == [100, 50, 0]
-    both = [value for _, value in plot.curves[0].points]  # type: ignore[union-attr]
-    of_b = [1 / (1 + math.exp(-gap)) for gap in (-2, -2, 1, 2)]
-    assert both == pytest.approx(of_b)
+    curves = [[value for _, value in curve.points] for curve in plot.curves]  # type: ignore[union-attr]
+    # The probability of b for both examples of a, the surest first in every view.
+    expected = [(-3, -2), (-2, -2), (3, 2)]
+    for curve, gaps in zip(curves, expected, strict=True):
+        assert curve == pytest.approx([1 / (1 + math.exp(-gap)) for gap in gaps])
 
 
 def test_weights_are_described_view_by_view(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,9 +196,12 @@ def test_weights_are_described_view_by_view(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
+PNG = thumbnail(np.zeros((4, 4, 3), dtype=np.uint8))
+
+
 def feature_map(features: np.ndarray, pictured: np.ndarray) -> FeatureMap:
     count = len(features)
-    return FeatureMap("test", "sentence", features, pictured, ["x"] * count, [b"png"] * count)
+    return FeatureMap("test", "sentence", features, pictured, ["x"] * count, [PNG] * count)
 
 
 def test_clusters_agree_wholly_where_features_are_those_of_the_pictures_turned() -> None:
@@ -207,8 +213,8 @@ def test_clusters_agree_wholly_where_features_are_those_of_the_pictures_turned()
     assert found.score("sentence", "agreement of clusters").value == pytest.approx(1)
     assert found.score("shuffled", "agreement of clusters").value < 0.6
     same = ask_clusters([feature_map(np.zeros((48, 8)), pictured)], ASKED).findings[0]
-    assert same.score("sentence", "agreement of clusters").value == 0
+    assert same.score("sentence", "agreement of clusters").value == pytest.approx(0, abs=1e-9)
     (scatter,) = answer.figures
-    assert [point.picture for point in scatter.points] == [b"png"] * 48 + [None] * 48  # type: ignore[union-attr]
+    assert [point.picture for point in scatter.points] == [PNG] * 48 + [None] * 48  # type: ignore[union-attr]
     with pytest.raises(InputError, match="clusters: expected at least 16 test examples"):
         ask_clusters([feature_map(turned[:15], pictured[:15])], ASKED)
