@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tomli_w
+import torch
+from PIL import Image
 from test_crosslingual_runs import TINY as QUESTIONS
 from test_inversion_runs import TINY as INVERSION
 from test_prefix_runs import TINY as PREFIX
@@ -17,14 +20,21 @@ from typer.testing import CliRunner
 
 from phosphene.cli import app
 from phosphene.core.errors import InputError
-from phosphene.recipes import RECIPES
+from phosphene.data.dataset import TranslationData
+from phosphene.evaluate.probes.contrastive import read_commute
+from phosphene.models.resnet import small_resnet
+from phosphene.nn.visual import freeze
+from phosphene.recipes import RECIPES, translation_probes, vlp_mmt_probes
 from phosphene.recipes.launch import train_run
 from phosphene.recipes.probe import Asked
 from phosphene.recipes.probing import PROBES, open_run_again, probe_run, read_probed, write_probed
+from phosphene.recipes.translation_probes import ask_contrastive, perplexities
 
 RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
     "image_free": ("inversion_mmt", INVERSION, "image_free"),
     "image_given": ("inversion_mmt", INVERSION, "image_given"),
+    "doubly": ("inversion_mmt", INVERSION, "doubly_attentive"),
+    "text": ("inversion_mmt", INVERSION, "text_only"),
     "vlp": ("vlp_mmt", VISION, "vlp_two_stage"),
     "prefix": ("clip_prefix", PREFIX, "clip_prefix"),
     "questions": ("crosslingual_vqa", QUESTIONS, "kd"),
@@ -35,9 +45,12 @@ FITTING = {
         "attention", "clusters", "contrastive", "degrade", "incongruent", "lexical", "retrieval",
     },
     "image_given": {"attention", "contrastive", "degrade", "incongruent", "lexical"},
+    "doubly": {"attention", "contrastive", "degrade", "incongruent", "lexical"},
+    "text": {"contrastive", "degrade", "incongruent", "lexical"},
     "vlp": {"attention", "contrastive", "degrade", "incongruent", "lambda", "lexical"},
     "prefix": {
-        "alignment", "clusters", "contrastive", "degrade", "incongruent", "lexical", "retrieval",
+        "alignment", "attention", "clusters", "contrastive", "degrade", "incongruent", "lexical",
+        "retrieval",
     },
     "questions": {"attention", "incongruent", "tokens"},
     "modality": {"consistency", "density", "divergence", "incongruent", "views", "weights"},
@@ -65,21 +78,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_every_probe_that_fits_answers(
-    runs: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: Path, name: str, tmp_path: Path, commute: Path
 ) -> None:
     opened = open_run_again(runs / name)
-    assert set(opened.fitting) == FITTING[name]
-    commute = tmp_path / "commute" / "en-de"
-    commute.mkdir(parents=True)
-    for file, lines in (
-        ("src.en", ["a bat .", "a bat ."]),
-        ("correct.de", ["eine fledermaus .", "ein schläger ."]),
-        ("incorrect.de", ["ein schläger .", "eine fledermaus ."]),
-        ("img.order", ["1.jpg", "2.jpg"]),
-    ):
-        (commute / file).write_text("\n".join(lines), encoding="utf-8")
-    monkeypatch.setenv("PHOSPHENE_DATA", str(tmp_path))
-    for probe in sorted(opened.fitting.keys() - {"lexical"}):
+    assert set(opened.probes) == FITTING[name]
+    for probe in sorted(opened.probes.keys() - {"lexical"}):
         probed = opened.ask(probe, Asked(opened.log, seeds=2))
         assert probed.tables and all(table.rows for table in probed.tables)
         path = write_probed(probed, tmp_path / "probes")
@@ -110,12 +113,94 @@ def test_retrieval_searches_the_training_photos_too(runs: Path, tmp_path: Path) 
     assert alone.score("chance", "R@1").value == pytest.approx(100 / 60)
 
 
+@pytest.fixture
+def commute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data root with one mirrored pair of CoMMuTE; its two pictures lie in ``pictures``."""
+    folder = tmp_path / "commute" / "en-de"
+    folder.mkdir(parents=True)
+    for file, lines in (
+        ("src.en", ["a bat .", "a bat ."]),
+        ("correct.de", ["eine fledermaus .", "ein schläger ."]),
+        ("incorrect.de", ["ein schläger .", "eine fledermaus ."]),
+        ("img.order", ["1.png", "2.png"]),
+    ):
+        (folder / file).write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "pictures").mkdir()
+    for name, shade in (("1", 0), ("2", 255)):
+        picture = Image.new("RGB", (32, 32), (shade, 0, 255 - shade))
+        picture.save(tmp_path / "pictures" / f"{name}.png")
+    monkeypatch.setenv("PHOSPHENE_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("vlp", "regions come from 'world'"), ("image_free", "image_free looks at no pictures")],
+)
+def test_pictures_that_cannot_be_looked_at_are_refused(
+    runs: Path, name: str, why: str, commute: Path
+) -> None:
+    with pytest.raises(InputError, match=f"contrastive: --images .*pictures: {why}"):
+        probe_run(runs / name, "contrastive", images=commute / "pictures", out=commute)
+
+
+def test_regions_from_a_grid_are_found_in_the_pictures_of_commute(
+    runs: Path, commute: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    teacher = freeze(small_resnet(3, 32))  # its features are as wide as those of the world
+    monkeypatch.setattr(vlp_mmt_probes, "grid_teacher", lambda regions, device: teacher)
+    opened = open_run_again(runs / "vlp")
+    regions = opened.settings.regions.model_copy(update={"source": "grid"})
+    settings = opened.settings.model_copy(update={"regions": regions})
+    subject = vlp_mmt_probes.subject(opened.trained, settings)
+    answer = ask_contrastive(subject, Asked(opened.log, images=commute / "pictures"))
+    assert list(answer.findings[0].rows) == ["no picture", "its picture"]
+    system = next(iter(subject.tests.values())).system
+    asked = Asked(opened.log, images=commute / "pictures")
+    items = read_commute(commute, "de")
+    costs = [
+        perplexities(subject, system, [item.correct, item.contrastive], shown)
+        for item in items
+        for shown in (asked, None)
+    ]
+    assert not np.allclose(costs[0], costs[1]) and not np.allclose(costs[2], costs[3])
+    assert np.allclose(costs[1], costs[3][::-1])  # without pictures the two items ask the same
+    assert not np.allclose(costs[0], costs[2][::-1])
+
+
+def test_a_run_of_text_alone_is_not_moved_by_any_picture(
+    runs: Path, commute: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: dict[str, str] = {}
+
+    def by_source(model: object, data: TranslationData, *_: object) -> list[str]:
+        return [said.setdefault(pair.source, pair.target) for pair in data.pairs]
+
+    # Hardly trained, it names no noun: it shall say of every sentence what is right of its first.
+    monkeypatch.setattr(translation_probes, "translate_all", by_source)
+    opened = open_run_again(runs / "text")
+    asked = Asked(opened.log, seeds=2, split="ambiguous", images=None)
+    (finding,) = opened.ask("incongruent", asked).findings
+    assert list(finding.rows) == ["right", "swapped", "none"]
+    for condition in finding.rows:
+        assert finding.score(condition, "sense accuracy").value == 50.0
+    for condition in ("swapped", "none"):
+        assert finding.score(condition, "lost, nats").value == 0.0
+        assert finding.score(condition, "p (permutation)").value == 1.0
+    (found,) = opened.ask("contrastive", Asked(opened.log)).findings
+    assert list(found.rows) == ["no picture"]
+    scores = {score.name: score.value for score in found.rows["no picture"]}  # type: ignore[union-attr]
+    assert scores["ranking accuracy"] == 50.0 and scores["group accuracy"] == 0.0
+
+
 def test_a_probe_that_does_not_fit_lists_those_that_do(runs: Path) -> None:
     with pytest.raises(InputError, match=r"no probe 'colours': expected one of incongruent, "):
         probe_run(runs / "image_given", "colours")
     with pytest.raises(
         InputError,
-        match=r"probe 'retrieval' does not fit this run of inversion_mmt; these do: attention, ",
+        match=r"probe 'retrieval' does not fit this run of inversion_mmt: image_given distils no "
+        r"feature; these do: attention, ",
     ):
         probe_run(runs / "image_given", "retrieval")
 
@@ -146,6 +231,7 @@ def test_the_command_writes_a_file_and_a_page_and_prints_a_table(
     rows = record["findings"][0]["rows"]
     assert list(rows) == ["right", "swapped", "none", "blank"]
     assert "draws:2" in rows["swapped"][0]["signature"]
+    assert record["asked"] == {"seeds": 2, "split": "ambiguous"}
     page = (tmp_path / "incongruent.html").read_text(encoding="utf-8")
     assert "which picture is shown" in page
     (tmp_path / "probes").mkdir()

@@ -236,13 +236,22 @@ def picture_key(name: str) -> str:
     return flickr_name[1] if flickr_name else stem
 
 
-def sentence_key(sentence: str) -> str:
+def sentence_words(sentence: str) -> list[str]:
     """The words of a sentence, however it was tokenised and cased.
+
+    >>> sentence_words("A man &apos;s T @-@ shirt .")
+    ['a', 'man', 's', 't', 'shirt']
+    """
+    return re.findall(r"\w+", html.unescape(sentence).lower())
+
+
+def sentence_key(sentence: str) -> str:
+    """What different spellings of a sentence have in common: its words without any gaps.
 
     >>> sentence_key("A man &apos;s dog .") == sentence_key("A man's dog.")
     True
     """
-    return "".join(re.findall(r"\w", html.unescape(sentence).lower()))
+    return "".join(sentence_words(sentence))
 
 
 def _pair(path: Path, row: int, sentence: str, picture: str, place: str) -> CaptionPair:
@@ -286,6 +295,7 @@ __all__ = [
     "picture_key",
     "sbu",
     "sentence_key",
+    "sentence_words",
     "visual7w",
     "vqa",
     "without_leaks",

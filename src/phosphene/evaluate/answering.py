@@ -174,8 +174,7 @@ def centroid_accuracy(
     return Score(
         "nearest centroid",
         _percent((nearest == student_labels).float()),
-        f"teacher to student|classes:{len(classes)}|chance:{100 / len(classes):.1f}"
-        f"|states:{len(student)}",
+        f"classes:{len(classes)}|chance:{100 / len(classes):.1f}|states:{len(student)}",
     )
 
 

@@ -68,6 +68,19 @@ def retrieve(
     return recall(_directions(generated), _directions(real), ks)
 
 
+def retrieve_whole(
+    generated: Float[Tensor, "batch channel height width"],
+    real: Float[Tensor, "batch channel height width"],
+    ks: Sequence[int] = (1, 5, 10, 15),
+) -> list[Recall]:
+    """The same by the cosine of whole maps as they are, as the IKD paper ranks (Table 4).
+
+    Positions count one by one and nothing is centred: what all photos have in common takes part.
+    """
+    query, key = (F.normalize(maps.flatten(1), dim=1) for maps in (generated, real))
+    return recall(query, key, ks)
+
+
 def recall(
     query: Float[Tensor, "batch feature"],
     key: Float[Tensor, "batch feature"],

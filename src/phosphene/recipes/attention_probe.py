@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from phosphene.core.types import Batch
-from phosphene.data.text import Tokenizer
+from phosphene.data.text import SubWords, Tokenizer
 from phosphene.evaluate.probes.attention import (
     decoder_weights,
     encoder_weights,
@@ -18,9 +18,12 @@ from phosphene.evaluate.probes.attention import (
     grid_names,
     head_scores,
     mass,
+    prefix_weights,
+    region_weights,
     sharpness,
 )
 from phosphene.evaluate.probes.finding import Finding
+from phosphene.models.prefix_folder import PrefixModel
 from phosphene.models.translator import Translator, gold
 from phosphene.models.vlencoder import VLEncoder
 from phosphene.recipes.probe import Answer, Asked
@@ -63,6 +66,63 @@ def ask_fusion_attention(
                 regions[:, row],
                 ("region", list(grid_names(count))),
                 ("word", [*pieces, "EOS"]),
+            )
+    return Answer(tuple(findings), tuple(figures))
+
+
+def ask_region_attention(
+    model: Translator, tests: Mapping[str, Used], tokenizer: Tokenizer, asked: Asked
+) -> Answer:
+    """Target words that ask regions, in a decoder that attends to these apart from words."""
+    findings, figures = [], []
+    for name, used in tests.items():
+        data = used.data
+        batch = data.batch(np.arange(min(len(data), MEASURED))).to(model.embedding.table.device)
+        weights = region_weights(model, batch)
+        assert batch.regions is not None
+        findings.append(
+            by_head(
+                f"{name}: how sharply target words attend to regions",
+                sharpness(weights, gold(batch.target)[1], batch.regions.mask),
+                "0: to all regions alike, 1: to a single one",
+            )
+        )
+        for row in range(min(asked.examples, len(batch))):
+            pieces = tokenizer.pieces(data.pairs[row].target)
+            figures += heat_maps(
+                f"{name}, {data.pairs[row].id}",
+                weights[:, row],
+                ("target word", [*pieces, "EOS"]),
+                ("region", list(grid_names(weights.shape[-1]))),
+            )
+    return Answer(tuple(findings), tuple(figures))
+
+
+def ask_prefix_attention(
+    model: PrefixModel, tests: Mapping[str, Used], tokenizer: SubWords, asked: Asked
+) -> Answer:
+    """Target words that ask the prefix before them."""
+    findings, figures = [], []
+    for name, used in tests.items():
+        data = used.data
+        batch = data.batch(np.arange(min(len(data), MEASURED))).to(model.embedding.table.device)
+        weights, words = prefix_weights(model, batch), gold(batch.target)[1]
+        rows = words.new_ones(len(batch), weights.shape[-1])
+        findings.append(
+            by_head(
+                f"{name}: attention of target words to the prefix",
+                100 * mass(weights, words, rows),
+                "percent of the attention of a target word to what stands before it and to itself",
+            )
+        )
+        for row in range(min(asked.examples, len(batch))):
+            language, *pieces = (tokenizer.decode([index]) for index in data.targets[row])
+            numbers = [str(number) for number in range(1, weights.shape[-1] + 1)]
+            figures += heat_maps(
+                f"{name}, {data.pairs[row].id}",
+                weights[:, row],
+                ("target word", [language or "language", *pieces, "EOS"]),
+                ("row of the prefix", numbers),
             )
     return Answer(tuple(findings), tuple(figures))
 
@@ -138,4 +198,12 @@ def heat_maps(
     return found
 
 
-__all__ = ["MEASURED", "ask_fusion_attention", "by_head", "encoder_attention", "heat_maps"]
+__all__ = [
+    "MEASURED",
+    "ask_fusion_attention",
+    "ask_prefix_attention",
+    "ask_region_attention",
+    "by_head",
+    "encoder_attention",
+    "heat_maps",
+]

@@ -22,11 +22,12 @@ from phosphene.data.world.splits import swapped
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.retrieval import retrieval
 from phosphene.evaluate.score import Score
+from phosphene.recipes.attention_probe import ask_prefix_attention
 from phosphene.recipes.clip_prefix_data import Examples, translations
 from phosphene.recipes.clip_prefix_results import Trained, judge_of, measure_alignment, system_of
 from phosphene.recipes.clip_prefix_settings import Settings
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
@@ -44,14 +45,16 @@ _SIDE: Final = 64
 
 def fitting(settings: Settings) -> Fitting:
     """By name: whatever asks a translator; what asks the vectors where there is a prefix."""
-    found: dict[str, Probe] = {
+    prefixed = settings.arm.translations is not None
+    alone = f"{settings.system} has no prefix"
+    return {
         **sentence_probes(subject, settings.data.directions[0][0], settings.data.source),
         "retrieval": _retrieval,
         "clusters": _clusters,
+        "incongruent": _incongruent if prefixed else alone,
+        "alignment": _alignment if prefixed else alone,
+        "attention": _attention if prefixed else alone,
     }
-    if settings.arm.translations is not None:
-        found |= {"incongruent": _incongruent, "alignment": _alignment}
-    return found
 
 
 def subject(trained: Trained, settings: Settings) -> Subject:
@@ -73,7 +76,8 @@ def subject(trained: Trained, settings: Settings) -> Subject:
             return as_used(trained, found)
         return trained.space.showing(found)
 
-    return Subject(tests, direction, read, takes_pictures=trained.model.mapping is not None)
+    blind = "" if trained.model.mapping is not None else f"{settings.system} has no prefix"
+    return Subject(tests, direction, read, blind)
 
 
 def as_used(trained: Trained, examples: Examples) -> TranslationData:
@@ -146,6 +150,12 @@ def _alignment(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     if not rows:
         raise InputError("alignment: expected two validation examples with pictures")
     return Answer((Finding(f"{found.sentences} validation pictures and their sentences", rows),))
+
+
+def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """How much target words attend to the prefix, made of their own sentence's vector."""
+    tests = chosen(subject(trained, settings).tests, asked.split)
+    return ask_prefix_attention(trained.model, tests, trained.corpus.tokenizer, asked)
 
 
 def _vectors(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -25,7 +25,7 @@ from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.crosslingual_vqa_data import lessons
 from phosphene.recipes.crosslingual_vqa_results import Trained
 from phosphene.recipes.crosslingual_vqa_settings import Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.translation_probes import chosen
 from phosphene.report.model import Point, Scatter
 
@@ -37,12 +37,17 @@ _POINTS: Final = 40
 
 def fitting(settings: Settings) -> Fitting:
     """By name: pictures where the model has any; tokens where a student imitates a teacher."""
-    found: dict[str, Probe] = {}
-    if settings.data.pictures and settings.system != "translate_test":
-        found |= {"incongruent": _incongruent, "attention": _attention}
-    if settings.system == "kd" and settings.data.pictures:
-        found["tokens"] = _tokens
-    return found
+    reason = ""
+    if not settings.data.pictures:
+        reason = "it answers without pictures (data.pictures)"
+    elif settings.system == "translate_test":
+        reason = "translate_test has no model of its own: ask a run of its teacher"
+    alone = reason or f"{settings.system} imitates no teacher"
+    return {
+        "incongruent": reason or _incongruent,
+        "attention": reason or _attention,
+        "tokens": _tokens if settings.system == "kd" and not reason else alone,
+    }
 
 
 def _tests(trained: Trained, settings: Settings, asked: Asked) -> dict[str, QuestionData]:
@@ -147,7 +152,14 @@ def _tokens(trained: Trained, settings: Settings, asked: Asked) -> Answer:
         finding = tokens("held-out parallel questions: states of the last layer", kinds)
     except ValueError as error:
         raise InputError(f"tokens: {error}") from error
-    return Answer((finding,), tuple(_map(*each) for each in kinds))
+    maps = [
+        _map(f"{kind} of teacher and student", {"teacher": theirs, "student": own})
+        for kind, theirs, own in kinds
+    ]
+    if len(kinds) == 2:
+        (_, _, words), (_, _, regions) = kinds
+        maps.append(_map("regions and words of the student", {"region": regions, "word": words}))
+    return Answer((finding,), tuple(maps))
 
 
 def _named(
@@ -163,19 +175,18 @@ def _named(
     )
 
 
-def _map(kind: str, teacher: Named, student: Named) -> Scatter:
-    """Some states of the most frequent things, on the teacher's principal components."""
-    frequent = [name for name, _ in Counter(teacher.names).most_common(_SHOWN)]
-    centre, axes = principal_axes(teacher.states.double().numpy())
+def _map(title: str, groups: Mapping[str, Named]) -> Scatter:
+    """Some states of the first group's most frequent things, on its principal components."""
+    of, first = next(iter(groups.items()))
+    frequent = [name for name, _ in Counter(first.names).most_common(_SHOWN)]
+    centre, axes = principal_axes(first.states.double().numpy())
     points = []
-    for owner, found in (("teacher", teacher), ("student", student)):
+    for owner, found in groups.items():
         for name in frequent:
             rows = [row for row, other in enumerate(found.names) if other == name][:_POINTS]
             places = (found.states[rows].double().numpy() - centre) @ axes.T
             points += [Point(x, y, f"{name}, {owner}", name) for x, y in places.tolist()]
-    return Scatter(
-        f"{kind} of teacher and student", tuple(points), "Principal components of the teacher's."
-    )
+    return Scatter(title, tuple(points), f"Principal components of '{of}'.")
 
 
 __all__ = ["fitting"]

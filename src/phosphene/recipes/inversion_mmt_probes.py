@@ -23,11 +23,11 @@ from phosphene.evaluate.world import world_judge
 from phosphene.models.teachers import picture_features
 from phosphene.models.translator import Translator, build
 from phosphene.nn.visual import VisualTeacher, regions_from_map
-from phosphene.recipes.attention_probe import ask_fusion_attention
+from phosphene.recipes.attention_probe import ask_fusion_attention, ask_region_attention
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
 from phosphene.recipes.inversion_mmt_results import Trained
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
@@ -44,19 +44,21 @@ _CANDIDATES: Final = 1000
 """At most so many photos are searched."""
 _MAPPED: Final = 243
 """At most so many photos are put on a map."""
+_ATTENDING: Final = ("image_free", "image_free_without_text", "image_given", "doubly_attentive")
+"""Systems whose encoder lets regions ask words, or whose decoder lets words ask regions."""
 
 
 def fitting(settings: Settings) -> Fitting:
     """By name: whatever asks a translator; retrieval and clusters where a feature is distilled."""
-    found: dict[str, Probe] = {
+    undistilled = f"{settings.system} distils no feature"
+    blind = f"{settings.system} attends to no regions"
+    return {
         "incongruent": _incongruent,
         **sentence_probes(subject, settings.data.languages[0], settings.data.source),
+        "retrieval": _retrieval if settings.distils else undistilled,
+        "clusters": _clusters if settings.distils else undistilled,
+        "attention": _attention if settings.system in _ATTENDING else blind,
     }
-    if settings.distils:
-        found |= {"retrieval": _retrieval, "clusters": _clusters}
-    if settings.system in ("image_free", "image_free_without_text", "image_given"):
-        found["attention"] = _attention
-    return found
 
 
 def subject(trained: Trained, settings: Settings) -> Subject:
@@ -86,7 +88,8 @@ def subject(trained: Trained, settings: Settings) -> Subject:
             return replace(data, pictures=None)
         return data.with_features(picture_features(look, data.pictures))
 
-    return Subject(tests, settings.data.languages, read, takes_pictures=needs)
+    blind = "" if needs else f"{settings.system} looks at no pictures"
+    return Subject(tests, settings.data.languages, read, blind)
 
 
 def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
@@ -188,7 +191,9 @@ def _clusters(trained: Trained, settings: Settings, asked: Asked) -> Answer:
 
 def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     tests = chosen(subject(trained, settings).tests, asked.split)
-    return ask_fusion_attention(trained.model, tests, trained.corpus.tokenizer, asked)
+    apart = settings.system == "doubly_attentive"
+    ask = ask_region_attention if apart else ask_fusion_attention
+    return ask(trained.model, tests, trained.corpus.tokenizer, asked)
 
 
 __all__ = ["fitting", "subject"]

@@ -30,7 +30,7 @@ from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.modality_kd_networks import Side
 from phosphene.recipes.modality_kd_results import Trained, mean_weights
 from phosphene.recipes.modality_kd_settings import Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.report.model import Curve, Plot
 
 _AT_ONCE: Final = 64
@@ -39,12 +39,16 @@ _NAMES: Final[Mapping[View, str]] = {"both": "both", "image": "image alone", "te
 
 def fitting(settings: Settings) -> Fitting:
     """By name: a student beside its teacher, or the teacher alone."""
-    found: dict[str, Probe] = {"incongruent": _incongruent, "views": _views, "density": _density}
-    if settings.system != "teacher":
-        found |= {"consistency": _consistency, "divergence": _divergence}
-    if settings.system != "teacher" and settings.views != "none":
-        found["weights"] = _weights
-    return found
+    taught, alone = settings.system != "teacher", "a teacher alone has no student"
+    whole = f"{settings.system} weighs no views"
+    return {
+        "incongruent": _incongruent,
+        "views": _views,
+        "density": _density,
+        "consistency": _consistency if taught else alone,
+        "divergence": _divergence if taught else alone,
+        "weights": _weights if taught and settings.views != "none" else whole,
+    }
 
 
 def _sides(trained: Trained, settings: Settings) -> dict[str, Side]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from phosphene.core.runlog import RunLog
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.report.model import Figure
+
+SEEDS: Final = 3
+"""Draws where nobody says how many."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Asked:
     """How a probe is to be run."""
 
     log: RunLog
-    seeds: int = 3
+    seeds: int = SEEDS
     """Draws of whatever is drawn: swapped pictures, shuffled captions, untrained controls."""
     split: str | None = None
     """One test split instead of all."""
@@ -39,7 +42,7 @@ class Answer:
 
 Probe = Callable[[Any, Any, Asked], Answer]
 """Of what a recipe's ``train`` leaves behind and its settings. Each recipe types its own."""
-Fitting = Mapping[str, Probe]
-"""The probes that fit a run, by name."""
+Fitting = Mapping[str, Probe | str]
+"""By name: the probes that fit a run, and of those that its settings rule out why."""
 
-__all__ = ["Answer", "Asked", "Fitting", "Probe"]
+__all__ = ["SEEDS", "Answer", "Asked", "Fitting", "Probe"]

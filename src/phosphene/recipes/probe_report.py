@@ -32,7 +32,7 @@ def ask_run(
     """
     opened = open_run_again(folder, quiet=quiet)
     for name in names:
-        opened.check(name)
+        opened.probe(name)
     found = []
     for name in names:
         probed = opened.ask(name, Asked(opened.log, seeds, split, lists, images))

@@ -22,7 +22,7 @@ from phosphene.core.runtime import Runtime
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.results import read_results
 from phosphene.recipes import load_recipe
-from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe import SEEDS, Answer, Asked, Fitting, Probe
 from phosphene.recipes.probe_files import figure_record, finding_table, restore_figure
 from phosphene.report.model import Figure, Table
 from phosphene.train.reopened import Reopened
@@ -47,6 +47,28 @@ PROBES: Final[Mapping[str, str]] = {
 }
 """What each probe asks, in a line."""
 
+_TRANSLATOR: Final = "a translator"
+_DRAWN: Final = "features that stand for pictures"
+_CLASSIFIER: Final = "a classifier of pictures with texts"
+SUBJECTS: Final[Mapping[str, str]] = {
+    "incongruent": "a system that may be shown pictures",
+    "retrieval": _DRAWN,
+    "contrastive": _TRANSLATOR,
+    "degrade": _TRANSLATOR,
+    "lexical": _TRANSLATOR,
+    "attention": "a system that attends to regions",
+    "clusters": _DRAWN,
+    "lambda": "the weight of a modality loss",
+    "alignment": "vectors that pictures and sentences share",
+    "tokens": "a student of questions and its teacher",
+    "consistency": _CLASSIFIER,
+    "density": _CLASSIFIER,
+    "divergence": _CLASSIFIER,
+    "views": _CLASSIFIER,
+    "weights": _CLASSIFIER,
+}
+"""Whom each probe asks: why it fits no run of the other recipes."""
+
 
 @dataclass(frozen=True)
 class Probed:
@@ -60,6 +82,15 @@ class Probed:
     findings: tuple[Finding, ...]
     plots: tuple[Figure, ...]
     """Curves, heat maps and maps of points, for a report."""
+    seeds: int = SEEDS
+    """How many draws were asked for."""
+    split: str | None = None
+    """The one split that was asked about; none: all of them."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every split was asked about, with the usual number of draws."""
+        return self.seeds == SEEDS and self.split is None
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -74,6 +105,7 @@ class Probed:
             "recipe": self.recipe,
             "system": self.system,
             "signature": self.signature,
+            "asked": {"seeds": self.seeds, "split": self.split},
             "findings": [finding.record() for finding in self.findings],
             "figures": [figure_record(figure) for figure in self.plots],
         }
@@ -83,7 +115,7 @@ def probe_run(
     folder: Path,
     name: str,
     *,
-    seeds: int = 3,
+    seeds: int = SEEDS,
     split: str | None = None,
     lists: Path | None = None,
     images: Path | None = None,
@@ -120,22 +152,29 @@ class Opened:
     settings: Any
     """Of its recipe."""
     fitting: Fitting
-    """The probes that fit it."""
+    """What its recipe says of probes."""
     log: RunLog
 
-    def check(self, name: str) -> None:
-        """Refuse a probe that does not exist or does not fit.
+    @property
+    def probes(self) -> dict[str, Probe]:
+        """The probes that fit it."""
+        return {name: each for name, each in self.fitting.items() if not isinstance(each, str)}
+
+    def probe(self, name: str) -> Probe:
+        """One that fits.
 
         Raises:
-            InputError: it names those that do.
+            InputError: it does not exist, or does not fit; says why, and names those that do.
         """
         if name not in PROBES:
             raise InputError(f"no probe '{name}': expected one of {', '.join(PROBES)}")
-        if name not in self.fitting:
+        found = self.fitting.get(name, f"it asks {SUBJECTS[name]}")
+        if isinstance(found, str):
             raise InputError(
-                f"{self.folder}: probe '{name}' does not fit this run of {self.recipe}; "
-                f"these do: {', '.join(sorted(self.fitting))}"
+                f"{self.folder}: probe '{name}' does not fit this run of {self.recipe}: {found}; "
+                f"these do: {', '.join(sorted(self.probes))}"
             )
+        return found
 
     def ask(self, name: str, asked: Asked) -> Probed:
         """One probe.
@@ -143,8 +182,7 @@ class Opened:
         Raises:
             InputError: it does not exist or does not fit; or what it needs is missing.
         """
-        self.check(name)
-        answer: Answer = self.fitting[name](self.trained, self.settings, asked)
+        answer: Answer = self.probe(name)(self.trained, self.settings, asked)
         results = read_results(self.folder)
         return Probed(
             name,
@@ -153,6 +191,8 @@ class Opened:
             str(results.signature),
             answer.findings,
             answer.figures,
+            asked.seeds,
+            asked.split,
         )
 
     @cached_property
@@ -194,6 +234,15 @@ def read_probed(folder: Path) -> tuple[Probed, ...]:
     return tuple(_read(path) for path in paths if path.is_file())
 
 
+def holds_whole_probe(path: Path) -> bool:
+    """Whether a probe's file is there, and what is in it was asked as it is by default.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    return path.is_file() and _read(path).is_whole
+
+
 def _read(path: Path) -> Probed:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -204,6 +253,7 @@ def _read(path: Path) -> Probed:
             record["signature"],
             tuple(map(Finding.restore, record["findings"])),
             tuple(map(restore_figure, record["figures"])),
+            **record.get("asked", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: damaged, expected what a probe found") from error
@@ -213,6 +263,7 @@ __all__ = [
     "PROBES",
     "Opened",
     "Probed",
+    "holds_whole_probe",
     "open_run_again",
     "probe_run",
     "read_probed",

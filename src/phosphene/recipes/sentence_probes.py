@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from phosphene.recipes.degrade_probe import ask_degrade
-from phosphene.recipes.probe import Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.translation_probes import Subject, ask_contrastive, ask_lexical
 
 SubjectOf = Callable[[Any, Any], Subject]
@@ -21,17 +21,19 @@ def sentence_probes(subject: SubjectOf, source: str, data: str) -> Fitting:
         source: language that is translated from.
         data: where the sentences come from, as settings name it.
     """
-    found: dict[str, Probe] = {
+
+    def asks_degrade(trained: Any, settings: Any, asked: Asked) -> Answer:
+        return ask_degrade(subject(trained, settings), asked, data)
+
+    return {
         "contrastive": lambda trained, settings, asked: ask_contrastive(
             subject(trained, settings), asked
         ),
         "lexical": lambda trained, settings, asked: ask_lexical(subject(trained, settings), asked),
+        "degrade": asks_degrade
+        if source == "en"
+        else f"it hides English words, and sources are in '{source}'",
     }
-    if source == "en":
-        found["degrade"] = lambda trained, settings, asked: ask_degrade(
-            subject(trained, settings), asked, data
-        )
-    return found
 
 
 __all__ = ["SubjectOf", "sentence_probes"]

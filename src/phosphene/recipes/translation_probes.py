@@ -58,8 +58,8 @@ class Subject:
     languages: tuple[str, str]
     read: Callable[[Sequence[Pair]], TranslationData]
     """Other sentences as the system reads them, with their pictures where it takes any."""
-    takes_pictures: bool = False
-    """Whether ``read`` looks at pictures."""
+    blind: str = ""
+    """Why ``read`` looks at no pictures; empty where it does."""
     natural_source: bool = False
     """Whether sources are natural text while targets are tokenised."""
 
@@ -142,8 +142,11 @@ def ask_contrastive(subject: Subject, asked: Asked) -> Answer:
     """CoMMuTE in the run's target language.
 
     Raises:
-        InputError: the data root has no CoMMuTE of the language, or a picture is missing.
+        InputError: pictures are given and cannot be looked at; the data root has no CoMMuTE of the
+            language, or a picture is missing.
     """
+    if asked.images is not None and subject.blind:
+        raise InputError(f"contrastive: --images {asked.images}: {subject.blind}")
     used = next(iter(subject.tests.values()))
     items = read_commute(data_root(), subject.languages[1])
     rows: dict[str, tuple[Score | Unavailable, ...]] = {
@@ -151,7 +154,7 @@ def ask_contrastive(subject: Subject, asked: Asked) -> Answer:
             unseen(items), lambda found: perplexities(subject, used.system, found), measure=MEASURE
         )
     }
-    if subject.takes_pictures:
+    if not subject.blind:
         rows["its picture"] = _with_pictures(subject, used.system, items, asked)
     lines = [str(item.line) for item in unmirrored(items)]
     mirrored = f"not mirrored: lines {', '.join(lines)}" if lines else "all pairs are mirrored"

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
+import torch
+
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.data.captions import READERS, CaptionPair, Leaks, multi30k_captions, without_leaks
@@ -54,8 +56,15 @@ def region_teacher(trainer: Fitter, settings: Settings) -> VisualTeacher | None:
                 trainer, network, settings.teacher_training, settings.data, settings.seed
             )
         case "grid":
-            return freeze(build_teacher(grid_network(settings.regions))).to(trainer.device)
+            return grid_teacher(settings.regions, trainer.device)
     return None
+
+
+def grid_teacher(regions: RegionsConfig, device: torch.device) -> GridTeacher:
+    """The network whose cells are regions, with its published weights, on ``device``."""
+    teacher = freeze(build_teacher(grid_network(regions))).to(device)
+    assert isinstance(teacher, GridTeacher)
+    return teacher
 
 
 def grid_network(regions: RegionsConfig) -> TeacherConfig:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from phosphene.core.errors import InputError
-from phosphene.data.dataset import TranslationData, encode
+from phosphene.data.dataset import Encode, TranslationData, encode
+from phosphene.data.regions import RegionTable, picture_names
 from phosphene.data.translation import Pair
 from phosphene.evaluate.gates import gate_scores, lexicon
 from phosphene.evaluate.pictures import tags_only, withheld
@@ -16,10 +17,11 @@ from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.score import Score
 from phosphene.evaluate.system import System, with_photo_subsets
 from phosphene.evaluate.world import world_judge
+from phosphene.models.regions import GridTeacher, look_at
 from phosphene.models.sources import VLSource
 from phosphene.recipes.attention_probe import MEASURED, encoder_attention
 from phosphene.recipes.blank_regions import blank_regions
-from phosphene.recipes.probe import Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
@@ -30,21 +32,25 @@ from phosphene.recipes.translation_probes import (
     illustrated,
     swaps,
 )
+from phosphene.recipes.vlp_mmt_data import grid_teacher
 from phosphene.recipes.vlp_mmt_results import Trained
-from phosphene.recipes.vlp_mmt_settings import Settings
+from phosphene.recipes.vlp_mmt_settings import RegionsConfig, Settings
 
 
 def fitting(settings: Settings) -> Fitting:
     """By name: whatever asks a translator; attention and lambda where pictures are read."""
-    found: dict[str, Probe] = {
+    blind = f"{settings.system} attends to no regions"
+    if settings.sees:
+        blind = f"{settings.system} has no encoder that words and regions go through together"
+    ungated = f"{settings.system} has no modality loss"
+    if settings.observed_layers:
+        ungated = "the weight of its modality loss is fixed (modality.gate)"
+    return {
         "incongruent": _incongruent,
         **sentence_probes(subject, settings.data.languages[0], settings.data.source),
+        "attention": _attention if settings.pretrains else blind,
+        "lambda": _lambda if settings.learns_gate else ungated,
     }
-    if settings.pretrains:
-        found["attention"] = _attention
-    if settings.learns_gate:
-        found["lambda"] = _lambda
-    return found
 
 
 def subject(trained: Trained, settings: Settings) -> Subject:
@@ -59,11 +65,61 @@ def subject(trained: Trained, settings: Settings) -> Subject:
         judge = None if scenes is None else world_judge(scenes, language)
         tests[name] = Used(system, data, judge)
 
+    blind = _blind(settings)
+
     def read(pairs: Sequence[Pair]) -> TranslationData:
         data = encode(pairs, corpus.tokenizer)
-        return data.with_sources(trained.data.wordpiece.encode_all, ())
+        data = data.with_sources(trained.data.wordpiece.encode_all, ())
+        if blind or not data.picture_names:
+            return data
+        teacher = grid_teacher(settings.regions, trained.model.embedding.table.device)
+        return with_photo_regions(
+            data, teacher, settings.regions, trained.data.wordpiece.encode_all
+        )
 
-    return Subject(tests, settings.data.languages, read, natural_source=settings.data.raw_source)
+    return Subject(
+        tests,
+        settings.data.languages,
+        read,
+        blind,
+        natural_source=settings.data.raw_source,
+    )
+
+
+def _blind(settings: Settings) -> str:
+    """Why pictures that are no part of the data cannot be looked at; empty if they can."""
+    if not settings.sees:
+        return f"{settings.system} looks at no pictures"
+    if settings.regions.source != "grid":
+        return (
+            f"regions come from '{settings.regions.source}' (regions.source), "
+            "and nobody can find some in these pictures"
+        )
+    return ""
+
+
+def with_photo_regions(
+    data: TranslationData, teacher: GridTeacher, plan: RegionsConfig, encode: Encode
+) -> TranslationData:
+    """``data`` with the regions and tags that the teacher finds in its photos.
+
+    Args:
+        data: the pairs name their photos.
+        teacher: who found the regions that the model was trained on.
+        plan: how many regions there are, where they are, and whether tags are read.
+        encode: tags to ids.
+
+    Raises:
+        InputError: a photo is missing or damaged, or two have the same name.
+    """
+    paths = picture_names([pair.image for pair in data.pairs if pair.image is not None])
+    found = dict(zip(paths, look_at(teacher, [*paths.values()]), strict=True))
+    table = RegionTable(found, geometry=plan.geometry, most=plan.most)
+    return data.with_regions(table, encode if plan.use_tags else _untagged)
+
+
+def _untagged(texts: Sequence[str]) -> list[list[int]]:
+    return [[] for _ in texts]
 
 
 def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
@@ -127,4 +183,4 @@ def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     return Answer(tuple(findings), tuple(figures))
 
 
-__all__ = ["fitting", "subject"]
+__all__ = ["fitting", "subject", "with_photo_regions"]

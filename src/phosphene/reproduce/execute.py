@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ _LOOK_EVERY_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Job:
-    """A command, and the file that says that it is done."""
+    """A command, and the file that shows whether it is done."""
 
     name: str
     words: tuple[str, ...]
@@ -34,11 +34,13 @@ class Job:
     product: Path
     logs: Path
     """The folder where what it says is kept, and why it failed."""
+    finishes: Callable[[Path], bool] = Path.exists
+    """Whether the product is what the command leaves."""
 
     @property
     def is_finished(self) -> bool:
         """Whether its product is there."""
-        return self.product.exists()
+        return self.finishes(self.product)
 
     @property
     def log(self) -> Path:

@@ -16,6 +16,7 @@ from phosphene.core.config import read_settings, settings_hash
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.recipes import config_path, load_recipe
+from phosphene.recipes.probing import holds_whole_probe
 from phosphene.reproduce.execute import Job
 from phosphene.reproduce.tables import SIZES, Block, PaperTable, Row, Size, read_table
 
@@ -103,10 +104,14 @@ class Run:
         return Job(self.name, tuple(words), self.folder / "results.json", self.root / "logs")
 
     def probing(self, probe: str) -> Job:
-        """What asks one probe of it, when it is finished."""
+        """What asks one probe of it, when it is finished.
+
+        Somebody may have asked it about one split, or with other draws: then it is asked again.
+        """
         words = ("probe", str(self.folder), probe, "--quiet")
         product = self.folder / "probes" / f"{probe}.json"
-        return Job(f"{self.name}-{probe}", words, product, self.root / "logs")
+        logs = self.root / "logs"
+        return Job(f"{self.name}-{probe}", words, product, logs, holds_whole_probe)
 
     @property
     def is_finished(self) -> bool:

@@ -62,8 +62,11 @@ class Measurements:
 
     @cached_property
     def probed(self) -> dict[str, tuple[Probed, ...]]:
-        """What was found by probing finished runs."""
-        return {name: read_probed(self.grid.root / name) for name in self.results}
+        """What was found by probing finished runs about every split."""
+        return {
+            name: tuple(each for each in read_probed(self.grid.root / name) if each.is_whole)
+            for name in self.results
+        }
 
     def finished(self, row: str, block: str) -> dict[int, Results]:
         """The results of a cell's runs by seed; seeds that failed are missing."""
@@ -144,13 +147,24 @@ class Measurements:
         asked = column.score_at(self.grid.request.size)
         for probed in self.probed[run.name]:
             for finding in probed.findings if probed.probe == column.probe else ():
-                if finding.title.partition(":")[0] == split and column.condition in finding.rows:
+                if is_about(finding.title, split) and column.condition in finding.rows:
                     for score in finding.rows[column.condition]:
                         if score.name == asked:
                             return score
         failure = run.probing(column.probe).failure
         reason = f"failed: {failure}" if failure else "has not found it"
         return Unavailable(asked, f"probe '{column.probe}' {reason}")
+
+
+def is_about(title: str, split: str) -> bool:
+    """Whether a finding's title begins with the name of a split, and not with a longer one.
+
+    >>> is_about("ambiguous, 400 examples: which picture is shown", "ambiguous")
+    True
+    >>> is_about("ambiguous.photos: 20 photos", "ambiguous")
+    False
+    """
+    return title == split or title.startswith((f"{split}:", f"{split},"))
 
 
 def merged(signatures: Sequence[Signature]) -> str:
@@ -189,4 +203,4 @@ def _meteor(split: SplitResult, language: str, *, asked: bool) -> Score | Unavai
 
 _NO_METEOR = Unavailable(METEOR, "not asked for (--meteor)")
 
-__all__ = ["Measured", "Measurements", "NotMeasured", "merged"]
+__all__ = ["Measured", "Measurements", "NotMeasured", "is_about", "merged"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
-from phosphene.core.types import Batch, Regions, Tokens
+from phosphene.core.types import Batch, Regions, Tokens, Vectors
 from phosphene.evaluate.probes.attention import (
     decoder_weights,
     encoder_weights,
@@ -15,6 +16,7 @@ from phosphene.evaluate.probes.attention import (
     grid_names,
     mass,
     prefix_weights,
+    region_weights,
     sharpness,
 )
 from phosphene.models.prefix_translator import PrefixTranslatorConfig
@@ -70,10 +72,62 @@ def test_prefix_weights_are_the_share_of_self_attention_that_the_prefix_gets() -
     mapping = MappingConfig(feature=6, length=3)
     config = PrefixTranslatorConfig(vocab=10, layers=2, hidden=8, heads=2, mapping=mapping)
     model = build_prefix(config).eval()
-    weights = prefix_weights(model, BATCH)
-    assert weights.shape == (2, 2, 2, 3, 3)
-    assert (weights == 0).all()  # a batch without vectors has no prefix to attend to
+    assert (prefix_weights(model, BATCH) == 0).all()  # without vectors there is no prefix
     assert decoder_weights(model, BATCH).shape == (2, 2, 2, 3, 4)
+    seen = replace(BATCH, vectors=Vectors(torch.ones(2, 6), torch.tensor([True, False])))
+    weights = prefix_weights(model, seen)
+    assert weights.shape == (2, 2, 2, 3, 3)  # layer, example, head, target word, row
+    attention = model.decoder.layers[0].self_attention
+    assert isinstance(attention, MultiHeadAttention)
+    memory = model.encode(seen)
+    assert memory.soft_prefix is not None and BATCH.target is not None
+    rows = torch.cat([memory.soft_prefix.rows, model.embedding(BATCH.target.ids[:, :-1], 3)], dim=1)
+    normal = model.decoder.layers[0].self_attention_norm(rows)
+    keys = attention.project(normal).keys[0, 0].detach()
+    query = attention.query(normal)[0].unflatten(-1, (2, 4))[:, 0].detach()
+    score = [math.exp(float(query[5] @ key) / 2) for key in keys]  # the last word sees all six
+    assert weights[0, 0, 0, 2].tolist() == pytest.approx([each / sum(score) for each in score[:3]])
+    for layer in model.decoder.layers:  # words that ask nothing attend to all they see alike
+        torch.nn.init.zeros_(layer.self_attention.query.weight)
+    even = prefix_weights(model, seen)
+    expected = torch.tensor([1 / 4, 1 / 5, 1 / 6])[:, None].expand(2, 2, 3, 3)
+    assert torch.allclose(even[:, 0], expected)
+    assert (even[:, 1] == 0).all()  # nobody sees the prefix of an absent vector
+    prefixless = build_prefix(without_prefix(config))
+    with pytest.raises(ValueError, match="expected a model whose decoder reads a soft prefix"):
+        prefix_weights(prefixless, BATCH)
+
+
+def without_prefix(config: PrefixTranslatorConfig) -> PrefixTranslatorConfig:
+    return config.model_copy(update={"mapping": None})
+
+
+def test_region_weights_are_those_of_a_doubly_attentive_decoder() -> None:
+    torch.manual_seed(1)
+    config = TranslatorConfig(
+        vocab=10, layers=2, hidden=8, heads=2, fusion="doubly_attentive", feature=6
+    )
+    model = build(config).eval()
+    weights = region_weights(model, BATCH)
+    assert weights.shape == (2, 2, 2, 3, 4)  # layer, example, head, target word, region
+    assert torch.allclose(weights.sum(dim=-1), torch.ones(2, 2, 2, 3))
+    memory, layer = model.encode(BATCH), model.decoder.layers[0]
+    assert memory.regions is not None and BATCH.target is not None
+    causal = torch.ones(3, 3, dtype=torch.bool).tril()[None, None]
+    rows = layer.look_back(model.embedding(BATCH.target.ids[:, :-1]), causal)
+    query, attention = layer.cross_attention_norm(rows), layer.region_attention
+    context = attention.output(
+        (weights[0] @ attention.project(memory.regions).values).transpose(1, 2).flatten(2)
+    )
+    mask = memory.regions_mask[:, None, None]  # type: ignore[index]
+    assert torch.allclose(context, attention(query, memory.regions, mask), atol=1e-6)
+    for each in model.decoder.layers:
+        torch.nn.init.zeros_(each.region_attention.query.weight)
+    even = region_weights(model, BATCH)
+    assert torch.allclose(even[:, 0], torch.full((2, 2, 3, 4), 0.25))
+    assert torch.allclose(even[:, 1], torch.tensor([0.5, 0.5, 0, 0]).expand(2, 2, 3, 4))
+    with pytest.raises(ValueError, match="expected a batch with regions"):
+        region_weights(model, replace(BATCH, regions=None))
 
 
 def test_encoder_weights_are_those_of_the_fused_kernel() -> None:

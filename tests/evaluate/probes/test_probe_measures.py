@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,8 @@ from phosphene.evaluate.probes.degrade import (
 from phosphene.evaluate.probes.density import density, distance, of_interest
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome
-from phosphene.evaluate.probes.lexical import lexical, read_entries
-from phosphene.evaluate.probes.retrieval import retrieval, upper_limit
+from phosphene.evaluate.probes.lexical import Entry, lexical, read_entries
+from phosphene.evaluate.probes.retrieval import lower_limit, retrieval, upper_limit
 from phosphene.evaluate.probes.tokens import Named, tokens
 from phosphene.evaluate.score import Score, Unavailable
 
@@ -35,8 +36,11 @@ def test_identical_features_are_all_found() -> None:
     found = retrieval("photos", real, {"same": [real], "turned": [real.flip(0)]})
     for k in (1, 5, 10, 15):
         assert found.score("same", f"R@{k}").value == 100
+        assert found.score("same, uncentred", f"R@{k}").value == 100
         assert found.score("chance", f"R@{k}").value == 5 * k
     assert found.score("turned", "R@1").value == 0
+    assert found.score("turned, uncentred", "R@1").value == 0
+    assert "cosine of whole features" in found.score("same, uncentred", "R@1").signature
     assert "20 of 20, p " in found.score("same", "R@1").signature
 
 
@@ -54,6 +58,29 @@ def test_the_limit_of_chance_is_the_binomial_quantile() -> None:
     assert 1 - sum(terms[:3]) > 0.025 >= 1 - sum(terms)
     assert upper_limit(100, 0.01) == 3
     assert upper_limit(7, 1.0) == 7
+    hits = [comb(100, n) * 0.1**n * 0.9 ** (100 - n) for n in range(6)]
+    assert sum(hits[:5]) == pytest.approx(0.0237, abs=1e-4) and sum(hits) > 0.025
+    assert lower_limit(100, 0.1) == 5
+    assert (lower_limit(100, 0.01), lower_limit(7, 1.0)) == (0, 7)
+    real = torch.randn(100, 3, 1, 1, generator=torch.Generator().manual_seed(1))
+    found = retrieval("photos", real, {"same": [real]})
+    limits = [f"chance, {side} limit" for side in ("upper", "lower")]
+    assert [found.score(limit, "R@10").value for limit in limits] == [16, 5]
+
+
+def test_what_all_photos_share_decides_only_where_nothing_is_centred() -> None:
+    real = torch.eye(3)[:, :, None, None]
+    own = real + 5 * torch.tensor([1.0, 0.0, 0.0])[None, :, None, None]
+    found = retrieval("photos", real, {"shifted": [own]})
+    assert found.score("shifted", "R@1").value == 100
+    assert found.score("shifted, uncentred", "R@1").value == pytest.approx(100 / 3)
+
+
+def test_positions_count_only_in_whole_features() -> None:
+    real = torch.eye(4)[:3].view(3, 1, 2, 2)  # one bright cell each: all have the same mean
+    found = retrieval("photos", real, {"same": [real]})
+    assert found.score("same", "R@1").value == 0  # all ties
+    assert found.score("same, uncentred", "R@1").value == 100
 
 
 def test_a_constant_student_agrees_by_the_share_of_its_class_and_kappa_is_0() -> None:
@@ -115,6 +142,29 @@ def test_lexical_accuracy_counts_whole_words(tmp_path: Path) -> None:
         read_entries(path)
 
 
+@pytest.mark.parametrize(
+    ("translation", "said", "right"),
+    [
+        ("Schläger", "Ein Mann mit einem Schläger.", True),
+        ("schläger", "ein mann mit einem schläger .", True),
+        ("schläger", "ein mann mit einem tennisschläger .", False),
+        ("schläger", "Ein „Schläger“, ein Ball", True),
+        ("t-shirt", "ein T @-@ Shirt .", True),
+        ("shirt t", "ein T @-@ Shirt .", False),
+        ("l&apos; arc", "il tient l'arc .", True),
+        ("fliegende fledermaus", "Eine fliegende Fledermaus.", True),
+        ("fliegende fledermaus", "eine fledermaus , fliegende vögel .", False),
+        ("fliegende fledermaus", "fliegende", False),
+        ("-", "ein - schläger", False),
+    ],
+)
+def test_a_translation_is_said_where_its_words_stand_side_by_side(
+    translation: str, said: str, right: bool
+) -> None:
+    found = lexical("test", [Entry("bat", translation, "a bat .")], {"A bat.": said})
+    assert found.score("all words", "lexical accuracy").value == 100 * right
+
+
 def test_clusters_that_are_far_apart_are_found() -> None:
     rng = np.random.default_rng(1)
     groups = np.repeat([0, 1, 2], 20)
@@ -161,8 +211,21 @@ def test_students_whose_words_lie_elsewhere_are_told_from_those_whose_do_not() -
     found = tokens("words", [("words", teacher, teacher), ("others", teacher, other)])
     assert found.score("words, teacher to student", "nearest centroid").value == 100
     assert found.score("others, teacher to student", "nearest centroid").value == 0
+    assert found.score("words among others, teacher", "nearest centroid").value == 100
+    assert found.score("words among others, student", "nearest centroid").value == 0
     with pytest.raises(ValueError, match="width 3 and 2"):
         tokens("words", [("words", teacher, Named(torch.eye(2), ("a", "b")))])
+
+
+def test_words_of_a_student_are_looked_for_among_its_regions() -> None:
+    words = Named(torch.tensor([[1.0, 0], [0, 1], [0, 1], [0, 1]]), ("a", "a", "b", "c"))
+    regions = Named(torch.tensor([[2.0, 0], [4, 0], [0, 2], [9, 9]]), ("a", "a", "b", "d"))
+    teacher = Named(torch.zeros(1, 2), ("a",))
+    found = tokens("states", [("words", teacher, words), ("regions", teacher, regions)])
+    # Centroids (3, 0), (0, 2), (9, 9): the first word lies at its own, the second at that of b,
+    # the third at its own, and no region shows a c.
+    assert found.score("words among regions, student", "nearest centroid").value == 50
+    assert "words among regions, teacher" in found.rows
 
 
 def test_a_finding_survives_json() -> None:

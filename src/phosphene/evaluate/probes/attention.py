@@ -6,7 +6,8 @@ kernels do not give.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -19,8 +20,8 @@ from phosphene.models.pipeline import TranslationModel
 from phosphene.models.translator import Translator
 from phosphene.models.vlencoder import VLEncoder, VLTrace
 from phosphene.nn.bert import BertLayer
-from phosphene.nn.fusion import MultimodalEncoder
-from phosphene.nn.transformer import DecoderLayer, EncoderLayer, causal
+from phosphene.nn.fusion import DoublyAttentiveDecoderLayer, MultimodalEncoder
+from phosphene.nn.transformer import DecoderLayer, EncoderLayer, Memory, causal
 
 Weights = Float[Tensor, "layer batch head query memory"]
 
@@ -55,20 +56,34 @@ def fusion_weights(model: Translator, batch: Batch) -> Weights:
 @torch.no_grad()
 def decoder_weights(model: TranslationModel, batch: Batch) -> Weights:
     """Which rows of the memory each target word attends to, its right translation being given."""
-    assert batch.target is not None
     memory = model.encode(batch)
-    rows = model.embedding(batch.target.ids[:, :-1], memory.first_position)
-    prefix, length = memory.soft_prefix, rows.shape[1]
-    sees = causal(length, rows.device) if prefix is None else prefix.causal(length)
-    if prefix is not None:
-        rows = torch.cat([prefix.rows, rows], dim=1)
+    mask = memory.mask[:, None, None]
+    return torch.stack(
+        [
+            step.layer.cross_attention.weights(step.asking, memory.states, mask)
+            for step in _decoding(model, batch, memory)
+        ]
+    )
+
+
+@torch.no_grad()
+def region_weights(model: TranslationModel, batch: Batch) -> Weights:
+    """Which regions each target word attends to in a doubly-attentive decoder.
+
+    A sentence without regions attends to none.
+
+    Raises:
+        ValueError: the decoder is of another kind, or the batch has no regions.
+    """
+    memory = model.encode(batch)
+    if memory.regions is None or memory.regions_mask is None:
+        raise ValueError("expected a batch with regions, and a model that keeps them apart")
+    mask = memory.regions_mask[:, None, None]
     found = []
-    for layer in cast(Iterable[DecoderLayer], model.decoder.layers):
-        rows = layer.look_back(rows, sees)
-        query = layer.cross_attention_norm(rows)[:, -length:]
-        mask = memory.mask[:, None, None]
-        found.append(layer.cross_attention.weights(query, memory.states, mask))
-        rows = layer.look_up(rows, layer.project(memory))
+    for step in _decoding(model, batch, memory):
+        if not isinstance(step.layer, DoublyAttentiveDecoderLayer):
+            raise ValueError("expected a doubly-attentive decoder")
+        found.append(step.layer.region_attention.weights(step.asking, memory.regions, mask))
     return torch.stack(found)
 
 
@@ -79,21 +94,42 @@ def prefix_weights(model: TranslationModel, batch: Batch) -> Weights:
     Raises:
         ValueError: the model has no prefix.
     """
-    assert batch.target is not None
     memory = model.encode(batch)
-    prefix = memory.soft_prefix
-    if prefix is None:
+    if memory.soft_prefix is None:
         raise ValueError("expected a model whose decoder reads a soft prefix")
-    rows = model.embedding(batch.target.ids[:, :-1], memory.first_position)
-    length, sees = rows.shape[1], prefix.causal(rows.shape[1])
-    rows = torch.cat([prefix.rows, rows], dim=1)
-    found = []
-    for layer in cast(Iterable[DecoderLayer], model.decoder.layers):
-        normal = layer.self_attention_norm(rows)
-        weights = layer.self_attention.weights(normal, normal, sees)
-        found.append(weights[:, :, -length:, : memory.first_position])
-        rows = layer.look_up(layer.look_back(rows, sees), layer.project(memory))
+    first, found = memory.first_position, []
+    for step in _decoding(model, batch, memory):
+        normal = step.layer.self_attention_norm(step.rows)
+        weights = step.layer.self_attention.weights(normal, normal, step.sees)
+        found.append(weights[:, :, first:, :first])
     return torch.stack(found)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A decoder layer at work, the right translation being given."""
+
+    layer: DecoderLayer
+    rows: Float[Tensor, "batch position hidden"]
+    """What it reads: the prefix, where there is one, and the target words."""
+    sees: Bool[Tensor, "#batch 1 position position"]
+    """Which of its rows each of them sees."""
+    asking: Float[Tensor, "batch target hidden"]
+    """The normalised target words when they ask the memory."""
+
+
+def _decoding(model: TranslationModel, batch: Batch, memory: Memory) -> Iterator[_Step]:
+    """What each decoder layer does with ``memory`` and the words of ``batch``."""
+    assert batch.target is not None
+    rows = model.embedding(batch.target.ids[:, :-1], memory.first_position)
+    prefix, length = memory.soft_prefix, rows.shape[1]
+    sees = causal(length, rows.device) if prefix is None else prefix.causal(length)
+    if prefix is not None:
+        rows = torch.cat([prefix.rows, rows], dim=1)
+    for layer in cast(Iterable[DecoderLayer], model.decoder.layers):
+        looked = layer.look_back(rows, sees)
+        yield _Step(layer, rows, sees, layer.cross_attention_norm(looked)[:, -length:])
+        rows = layer.look_up(looked, layer.project(memory))
 
 
 @torch.no_grad()
@@ -168,5 +204,6 @@ __all__ = [
     "head_scores",
     "mass",
     "prefix_weights",
+    "region_weights",
     "sharpness",
 ]

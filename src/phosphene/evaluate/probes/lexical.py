@@ -1,7 +1,8 @@
 """Are words that have several translations translated rightly?
 
 A list says for a word in a sentence which translation is right there. It counts as said where it
-is one of the words of the hypothesis, as the data set's own evaluation counts.
+is one of the words of the hypothesis, as the data set's own evaluation counts; several words have
+to stand side by side. Words are compared however they are cased and tokenised.
 
 Format: that of the Multimodal Lexical Translation data (Lala and Specia 2018), a line of
 ``word | translation | sentence | ... | picture``.
@@ -18,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from phosphene.core.errors import InputError
-from phosphene.data.captions import sentence_key
+from phosphene.data.captions import sentence_key, sentence_words
 from phosphene.data.lines import read_lines
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.score import Score
@@ -72,7 +73,7 @@ def lexical(title: str, entries: Sequence[Entry], hypotheses: Mapping[str, str])
     for entry in entries:
         hypothesis = said.get(sentence_key(entry.sentence))
         if hypothesis is not None:
-            right[entry.word].append(entry.translation.lower() in hypothesis.lower().split())
+            right[entry.word].append(_says(hypothesis, entry.translation))
     every = [one for each in right.values() for one in each]
     if not every:
         raise InputError(f"{title}: none of the list's {len(entries):,} sentences is in the split")
@@ -87,6 +88,13 @@ def lexical(title: str, entries: Sequence[Entry], hypotheses: Mapping[str, str])
         rows,
         f"{len(every):,} of {len(entries):,} entries are about a translated sentence",
     )
+
+
+def _says(hypothesis: str, translation: str) -> bool:
+    """Whether the words of ``translation`` stand side by side among those of ``hypothesis``."""
+    words, wanted = sentence_words(hypothesis), sentence_words(translation)
+    places = range(len(words) - len(wanted) + 1)
+    return bool(wanted) and any(words[at : at + len(wanted)] == wanted for at in places)
 
 
 def _accuracy(right: Sequence[bool]) -> Score:

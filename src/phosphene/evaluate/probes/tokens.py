@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final
 
 import torch
@@ -76,7 +77,9 @@ def named_regions(model: Answerer, data: QuestionData) -> Named:
 
 
 def tokens(title: str, kinds: Sequence[tuple[str, Named, Named]]) -> Finding:
-    """Nearest-centroid accuracy of each kind.
+    """Nearest-centroid accuracy of each kind, and of each kind among those of another.
+
+    The second is panel (c) of the figure: whether a word lies where the regions do that show it.
 
     Args:
         title: of the finding.
@@ -89,19 +92,26 @@ def tokens(title: str, kinds: Sequence[tuple[str, Named, Named]]) -> Finding:
     for kind, teacher, student in kinds:
         rows[f"{kind}, teacher to student"] = (_accuracy(teacher, student),)
         rows[f"{kind}, teacher to itself"] = (_accuracy(teacher, teacher),)
-    note = "percent of the states whose nearest centroid of the teacher is that of their own name"
+    for (first, *firsts), (second, *seconds) in combinations(kinds, 2):
+        for owner, own, among in zip(("teacher", "student"), firsts, seconds, strict=True):
+            rows[f"{first} among {second}, {owner}"] = (_accuracy(among, own),)
+    note = (
+        "percent of the states whose nearest centroid is that of their own name: the teacher's "
+        "centroids, or those of the other kind of the same model"
+    )
     return Finding(title, rows, note)
 
 
-def _accuracy(teacher: Named, student: Named) -> Score:
-    if teacher.states.shape[1] != student.states.shape[1]:
+def _accuracy(centred: Named, asked: Named) -> Score:
+    """How often what is asked lies nearest to the centroid of its own name."""
+    if centred.states.shape[1] != asked.states.shape[1]:
         raise ValueError(
-            f"states of width {teacher.states.shape[1]} and {student.states.shape[1]} "
+            f"states of width {centred.states.shape[1]} and {asked.states.shape[1]} "
             "do not lie in one space"
         )
-    known = {name: number for number, name in enumerate(sorted({*teacher.names, *student.names}))}
-    labels = [torch.tensor([known[name] for name in each.names]) for each in (teacher, student)]
-    return centroid_accuracy(teacher.states, labels[0], student.states, labels[1])
+    known = {name: number for number, name in enumerate(sorted({*centred.names, *asked.names}))}
+    labels = [torch.tensor([known[name] for name in each.names]) for each in (centred, asked)]
+    return centroid_accuracy(centred.states, labels[0], asked.states, labels[1])
 
 
 __all__ = ["Named", "named_regions", "named_words", "tokens"]
