@@ -139,7 +139,7 @@ def _task_2(task: Path, split: str) -> DataSet:
 def _pairs(name: str, pairs: Iterable[Pair]) -> DataSet:
     sentences, pictures = dict[str, str](), []
     for pair in pairs:
-        sentences[f"{pair.id} (source)"] = pair.source
+        sentences[f"{pair.id} (source)"] = pair.whole_source
         sentences[f"{pair.id} (target)"] = pair.target
         if pair.image is not None:
             pictures.append(Shown(pair.image.name, pair.image))
