@@ -42,7 +42,7 @@ def test_looking_up_parts_misses_nothing() -> None:
         words = list(sentence)
         for _ in range(edits):
             place = int(rng.integers(len(words)))
-            kind = rng.integers(3)
+            kind = int(rng.integers(3))
             words[place : place + (kind != 0)] = [str(rng.choice(vocabulary))] * (kind != 1)
         return words
 

