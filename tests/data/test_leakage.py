@@ -22,7 +22,7 @@ from phosphene.data.leakage import (
     small,
     words_of,
 )
-from phosphene.recipes.leakage import published_sets
+from phosphene.recipes.leakage import leakage, published_sets
 
 LONG = "a man in an orange hat is looking at something on the street ."
 TRAIN = {"train:1": LONG, "train:2": "two dogs are playing in the snow .", "train:3": "hello"}
@@ -185,6 +185,21 @@ def test_captions_of_task_2_of_an_evaluation_photo_are_found(tmp_path: Path) -> 
         ("Multi30K task 2 train", "Multi30K test_2016_flickr"),
         ("Multi30K task 2 val", "Multi30K val"),
     }
+
+
+def test_hidden_words_make_no_sentences_alike(tmp_path: Path) -> None:
+    for name, colour in (("train", "red"), ("validation", "blue"), ("test", "red")):
+        write(tmp_path / f"{name}.jsonl", [f'{{"src": "a {colour} hat .", "tgt": "{name} ."}}'])
+    config = tmp_path / "own.toml"
+    files = "".join(f"{name}_file = '{tmp_path / name}.jsonl'\n" for name in ("train", "test"))
+    config.write_text(
+        f"[budget]\nmax_updates = 1\n[teacher]\nnetwork = 'small_resnet'\nside = 64\n[data]\n"
+        f"source = 'jsonl'\nmerges = 5\nvalidation_file = '{tmp_path}/validation.jsonl'\n{files}",
+        encoding="utf-8",
+    )
+    found = leakage("inversion_mmt", str(config), ["data.hidden.words=colours"])
+    assert found is not None
+    assert [(each.test, each.counts()) for each in found] == [("test", {"same sentence": 1})]
 
 
 @pytest.mark.realdata
