@@ -193,3 +193,11 @@ def test_keep_going_without_files_of_ones_own() -> None:
 def test_an_unknown_table_lists_the_tables() -> None:
     message = refused("reproduce", "ikd/table-9")
     assert "ikd/table-9" in message and "ikd/table-2" in message and "msd/figure-8" in message
+
+
+def test_where_nothing_can_leak_the_input_is_not_to_blame() -> None:
+    done = phosphene("check", "modality_kd", "--config", "toy", "--leakage")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == (
+        "the world's scenes have seeds of their own: nothing can leak\n"
+    )

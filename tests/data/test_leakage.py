@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from phosphene.data.edits import allowed_edits
 from phosphene.data.leakage import (
     NEAR,
     DataSet,
@@ -19,7 +20,9 @@ from phosphene.data.leakage import (
     resemblance,
     shingles,
     small,
+    words_of,
 )
+from phosphene.recipes.leakage import leakage, published_sets
 
 LONG = "a man in an orange hat is looking at something on the street ."
 TRAIN = {"train:1": LONG, "train:2": "two dogs are playing in the snow .", "train:3": "hello"}
@@ -47,6 +50,40 @@ def test_a_planted_near_duplicate_is_found_and_another_sentence_is_not() -> None
     assert [(leak.kind, leak.test[:6]) for leak in found] == [("near sentence", "test:1")]
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "near"),
+    [
+        # Eight words, one of them changed; fourteen words, two; none resembles the other by 0.7.
+        (
+            "two black dogs are playing in the snow .",
+            "two brown dogs are playing in the snow",
+            True,
+        ),
+        (
+            "a young man in a blue shirt is riding his bike on the street .",
+            "a young man in a green shirt is riding his bike on the road .",
+            True,
+        ),
+        ("a man sits on a bench .", "a man sits on the bench .", True),
+        ("a woman walks with her dog .", "the woman walks with her dog outside .", False),
+        (
+            "two black dogs are playing in the snow .",
+            "two brown dogs are sitting in the snow",
+            False,
+        ),
+        ("a dog is running .", "a cat is running .", False),
+        ("two men are sitting here .", "two men are standing here .", False),
+        ("a boy is jumping in the water .", "a girl is sitting on the grass .", False),
+    ],
+)
+def test_a_sentence_of_six_words_or_more_is_near_where_few_words_differ(
+    train: str, test: str, near: bool
+) -> None:
+    assert resemblance(shingles(train), shingles(test)) < NEAR
+    found = leaks(DataSet("train", {"train:1": train}), DataSet("test", {"test:1": test}))
+    assert [leak.kind for leak in found] == ["near sentence"] * near
+
+
 def test_looking_up_the_rarest_shingles_misses_nothing() -> None:
     rng = np.random.default_rng(1)
     words = [f"w{number}" for number in range(8)]
@@ -59,6 +96,7 @@ def test_looking_up_the_rarest_shingles_misses_nothing() -> None:
         for place, text in test.items()
         if max(resemblance(shingles(text), shingles(other)) for other in train.values()) >= NEAR
     }
+    assert not any(allowed_edits(len(words_of(text))) for text in texts)  # resemblance alone
     found = leaks(DataSet("train", train), DataSet("test", test))
     assert 0 < len(by_hand) < 20
     assert {leak.test.partition(": ")[0] for leak in found} == by_hand
@@ -110,11 +148,63 @@ def test_a_difference_hash_says_where_it_becomes_brighter(tmp_path: Path) -> Non
     assert small(photo(tmp_path / "a.png", 1)).shape == (16, 17, 3)
 
 
+def write(path: Path, lines: list[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def test_captions_of_task_2_of_an_evaluation_photo_are_found(tmp_path: Path) -> None:
+    """Task 2 may have the photo, the sentence itself, and one that differs in a word."""
+    task_1, task_2 = tmp_path / "multi30k" / "task1", tmp_path / "multi30k" / "task2"
+    splits = ("train", "val", "test_2016_flickr", "test_2017_flickr", "test_2017_mscoco")
+    for split in splits:
+        write(task_1 / "image_splits" / f"{split}.txt", [f"{split}.jpg"])
+        write(task_1 / "tok" / f"{split}.lc.norm.tok.en", [f"what {split} shows ."])
+    said = "two black dogs are playing in the snow ."
+    write(task_1 / "tok" / "test_2016_flickr.lc.norm.tok.en", [said])
+    for split in ("train", "val", "test_2016"):
+        write(task_2 / "image_splits" / f"{split}_images.txt", [f"{split}.jpg#0", "other.jpg#0"])
+        for number in range(1, 6):
+            for code in ("en", "de"):
+                lines = [f"nothing {split} {code} {number}", f"something {split} {code} {number}"]
+                write(task_2 / "tok" / f"{split}.lc.norm.tok.{number}.{code}", lines)
+    write(task_2 / "image_splits" / "test_2016_images.txt", ["test_2016_flickr.jpg#0", "b.jpg#0"])
+    path = task_2 / "tok" / "test_2016.lc.norm.tok.4.en"
+    write(path, ["dogs play .", said])
+    write(task_2 / "tok" / "train.lc.norm.tok.2.en", ["a child", said.replace("black", "brown")])
+    found = {(one.train, one.test): one for one in overlaps(*published_sets(tmp_path))}
+    same = found["Multi30K task 2 test_2016", "Multi30K test_2016_flickr"]
+    assert same.counts() == {"same name": 1, "same sentence": 1}
+    assert same.leaks[1].train == f"{path.name}:2: {said}"
+    assert same.leaks[1].test == f"test_2016_flickr:1 (en): {said}"
+    near = found["Multi30K task 2 train", "Multi30K test_2016_flickr"]
+    assert near.counts() == {"near sentence": 1}
+    assert near.leaks[0].train.startswith("train.lc.norm.tok.2.en:2: two brown dogs")
+    assert set(found) == {
+        ("Multi30K task 2 test_2016", "Multi30K test_2016_flickr"),
+        ("Multi30K task 2 train", "Multi30K test_2016_flickr"),
+        ("Multi30K task 2 val", "Multi30K val"),
+    }
+
+
+def test_hidden_words_make_no_sentences_alike(tmp_path: Path) -> None:
+    for name, colour in (("train", "red"), ("validation", "blue"), ("test", "red")):
+        write(tmp_path / f"{name}.jsonl", [f'{{"src": "a {colour} hat .", "tgt": "{name} ."}}'])
+    config = tmp_path / "own.toml"
+    files = "".join(f"{name}_file = '{tmp_path / name}.jsonl'\n" for name in ("train", "test"))
+    config.write_text(
+        f"[budget]\nmax_updates = 1\n[teacher]\nnetwork = 'small_resnet'\nside = 64\n[data]\n"
+        f"source = 'jsonl'\nmerges = 5\nvalidation_file = '{tmp_path}/validation.jsonl'\n{files}",
+        encoding="utf-8",
+    )
+    found = leakage("inversion_mmt", str(config), ["data.hidden.words=colours"])
+    assert found is not None
+    assert [(each.test, each.counts()) for each in found] == [("test", {"same sentence": 1})]
+
+
 @pytest.mark.realdata
 @pytest.mark.skipif("PHOSPHENE_DATA" not in os.environ, reason="needs PHOSPHENE_DATA")
 def test_known_leaks_of_the_public_data_are_found() -> None:
-    from phosphene.recipes.leakage import published_sets
-
     train, tests = published_sets(Path(os.environ["PHOSPHENE_DATA"]))
     wanted = {"Multi30K task 2 val", "DAQUAR train"}
     pictures = [DataSet(one.name, pictures=one.pictures) for one in (*train, *tests)]

@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 from watching import Watcher
 
-from phosphene.core.config import parse_settings
+from phosphene.core.config import parse_settings, settings_hash
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, RuntimeConfig
 from phosphene.data.dataset import evaluation_batches
+from phosphene.data.hidden import HIDDEN
 from phosphene.evaluate.results import read_results
 from phosphene.evaluate.translator import translate_all
 from phosphene.models.folder import load_translator
@@ -23,6 +24,7 @@ from phosphene.recipes.inversion_mmt import train
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings, System
 from phosphene.recipes.launch import evaluate_run, train_run
 from phosphene.recipes.plan import plan
+from phosphene.recipes.probing import probe_run
 from phosphene.serve.engine import Request, open_engine
 from phosphene.train.trainer import Trainer
 
@@ -206,3 +208,22 @@ def test_the_toy_world_shows_what_a_picture_is_worth(tmp_path: Path) -> None:
     assert [scores[system]["ambiguous", "sense accuracy"] for system in blind] == [50.0, 50.0]
     assert scores["image_given"]["ambiguous", "sense accuracy"] >= 95
     assert scores["image_free"]["ambiguous", "feature retrieval R@10"] >= 20 * 200 / 243
+
+
+def test_a_run_on_hidden_words_says_so_and_is_asked_about_whole_sentences(
+    folder: Path, tmp_path: Path
+) -> None:
+    changes = ["system=text_only", "data.hidden.words=colours"]
+    found = train_run("inversion_mmt", write_config(tmp_path), changes, tmp_path / "a", quiet=True)
+    plain = settings(system="text_only")
+    hidden = settings(system="text_only", data={**TINY["data"], "hidden": {"words": "colours"}})  # type: ignore[dict-item]
+    assert found.signature.config == settings_hash(hidden) != settings_hash(plain)
+    assert any(HIDDEN in line.source for split in found.splits for line in split.lines)
+    assert not any(HIDDEN in line.reference for split in found.splits for line in split.lines)
+    (finding,) = probe_run(tmp_path / "a", "degrade", seeds=1, split="ordinary").findings
+    assert finding.score("whole", "words hidden, %").value == 0
+    assert finding.score("colours", "words hidden, %").value > 0
+    known = [line.likelihood for line in found.split("ordinary").lines]
+    said = finding.score("colours", "log-likelihood").value
+    assert said == pytest.approx(sum(known) / len(known))
+    assert finding.score("whole", "log-likelihood").value != pytest.approx(said)

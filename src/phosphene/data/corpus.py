@@ -14,7 +14,6 @@ from jaxtyping import Float, UInt8
 from pydantic import Field
 from torch import Tensor
 
-from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.data.dataset import (
@@ -24,6 +23,7 @@ from phosphene.data.dataset import (
     TranslationData,
     encode,
 )
+from phosphene.data.hidden import Hiding, hide_pairs
 from phosphene.data.image import Progress
 from phosphene.data.regions import RegionTable
 from phosphene.data.text import EOS_ID, Tokenizer
@@ -35,7 +35,7 @@ from phosphene.data.world.scene import PICTURE_SIZE, Scene, visual_labels
 from phosphene.data.world.splits import Part, Split, World
 
 
-class CorpusConfig(Frozen):
+class CorpusConfig(Hiding):
     """What to train and test on."""
 
     source: Literal["world", "multi30k", "jsonl"]
@@ -76,6 +76,11 @@ class CorpusConfig(Frozen):
             return self
         language = self.languages[0]
         return self.model_copy(update={"languages": (language, language), "merges": 1})
+
+    @property
+    def whole(self) -> CorpusConfig:
+        """The same with no word hidden."""
+        return self.model_copy(update={"hidden": None})
 
 
 @dataclass(frozen=True)
@@ -257,18 +262,23 @@ def _pairs(config: CorpusConfig) -> tuple[list[Pair], list[Pair], dict[str, list
 
         def split(name: str) -> list[Pair]:
             pairs = multi30k(root, name, config.languages, config.text)
-            if not config.raw_source:
-                return pairs
-            original = multi30k(root, name, config.languages, "raw")
-            return [
-                replace(pair, source=raw.source) for pair, raw in zip(pairs, original, strict=True)
-            ]
+            if config.raw_source:
+                original = multi30k(root, name, config.languages, "raw")
+                pairs = [
+                    replace(pair, source=raw.source)
+                    for pair, raw in zip(pairs, original, strict=True)
+                ]
+            return hide_pairs(pairs, config.hidden, config.languages[0], config.source, root)
 
         return split("train"), split("val"), {name: split(name) for name in config.tests}
     if config.train_file is None or config.validation_file is None:
         raise InputError("data.train_file and data.validation_file: expected two JSON-lines files")
-    tests = {} if config.test_file is None else {"test": jsonl(config.test_file)}
-    return jsonl(config.train_file), jsonl(config.validation_file), tests
+
+    def read(path: Path) -> list[Pair]:
+        return hide_pairs(jsonl(path), config.hidden, config.languages[0], config.source)
+
+    tests = {} if config.test_file is None else {"test": read(config.test_file)}
+    return read(config.train_file), read(config.validation_file), tests
 
 
 def _world(config: CorpusConfig, picture_side: int, learn: LearnCodec) -> Corpus:
@@ -278,10 +288,10 @@ def _world(config: CorpusConfig, picture_side: int, learn: LearnCodec) -> Corpus
     train = _scenes(world, config.tests, config.train_scenes, Part.TRAIN)
     validation = _scenes(world, config.tests, config.test_scenes, Part.VALID)
     tests = {name: _scenes(world, [name], config.test_scenes, Part.TEST) for name in config.tests}
-    codec = learn(_captions(train, config.languages, "train"))
+    codec = learn(_captions(train, config, "train"))
 
     def encoded(scenes: tuple[Scene, ...], name: str, pictured: float = 1.0) -> TranslationData:
-        data = _encoded(_captions(scenes, config.languages, name), codec)
+        data = _encoded(_captions(scenes, config, name), codec)
         pictures = _draw(scenes) if picture_side else None
         rows = np.arange(len(scenes))
         return replace(
@@ -323,14 +333,13 @@ def _scenes(world: World, splits: Sequence[str], count: int, part: Part) -> tupl
     )
 
 
-def _captions(
-    scenes: Sequence[Scene], languages: tuple[Language, Language], name: str
-) -> list[Pair]:
-    source, target = languages
-    return [
+def _captions(scenes: Sequence[Scene], config: CorpusConfig, name: str) -> list[Pair]:
+    source, target = config.languages
+    pairs = [
         Pair(f"{name}:{number}", caption(scene, source), caption(scene, target))
         for number, scene in enumerate(scenes, start=1)
     ]
+    return hide_pairs(pairs, config.hidden, source, config.source)
 
 
 def _draw(scenes: Sequence[Scene]) -> UInt8[np.ndarray, "picture height width 3"]:

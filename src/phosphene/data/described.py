@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from phosphene.core.config import Frozen
+from phosphene.data.hidden import Hiding
 from phosphene.data.pairs import CAPTIONS_EACH
 from phosphene.data.text import SubWords
 from phosphene.data.world.scene import Scene
@@ -27,7 +27,7 @@ Direction = tuple[str, str]
 """From, to: two language codes."""
 
 
-class DescribedConfig(Frozen):
+class DescribedConfig(Hiding):
     """What to train and test on."""
 
     source: Literal["world", "multi30k", "wit", "jsonl"]
@@ -89,6 +89,11 @@ class DescribedConfig(Frozen):
         named = [code for direction in self.directions for code in direction]
         return tuple(dict.fromkeys([*named, *self.caption_languages]))
 
+    @property
+    def source_languages(self) -> tuple[str, ...]:
+        """Every language that is translated from, each once."""
+        return tuple(dict.fromkeys(start for start, _ in self.directions))
+
 
 @dataclass(frozen=True)
 class Described:
@@ -97,6 +102,13 @@ class Described:
     id: str
     sentences: Mapping[str, str]
     picture: Picture | None = None
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    """By language the sentence as a source is read, where words of it may be hidden."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The sentence of every language, as it is read where it is a source."""
+        return tuple({**self.sentences, **self.hidden}.values())
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,8 @@ class DescribedCorpus:
         for item in (*self.train, *self.captions, *self.validation):
             text = "\t".join(f"{code}:{line}" for code, line in sorted(item.sentences.items()))
             hashed.update(f"{item.id}\t{text}\t{item.picture is not None}\n".encode())
+            for code, line in sorted(item.hidden.items()):
+                hashed.update(f"hidden {code}:{line}\n".encode())
         return hashed.hexdigest()[:12]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +15,7 @@ from phosphene.data.described import (
     DescribedCorpus,
     Direction,
 )
+from phosphene.data.hidden import hide_pairs
 from phosphene.data.pairs import multi30k_captions
 from phosphene.data.text import SubWords, Tokenizer
 from phosphene.data.translation import Pair, jsonl, multi30k
@@ -51,8 +53,10 @@ def load_described(config: DescribedConfig, vocabulary: SubWords | None = None) 
                 f"data.train_sentences: {config.train_sentences:,}, but there are {len(train):,}"
             )
         train = train[: config.train_sentences]
+    train, validation = _hidden(train, config), _hidden(validation, config)
+    tests = {name: _hidden(items, config) for name, items in tests.items()}
     if vocabulary is None:
-        text = (line for item in (*train, *captioned) for line in item.sentences.values())
+        text = (line for item in (*train, *captioned) for line in item.texts)
         vocabulary = Tokenizer.learn(text, config.merges, languages=config.languages)
     return DescribedCorpus(
         vocabulary,
@@ -130,6 +134,26 @@ def _jsonl(config: DescribedConfig) -> Splits:
     train = read(config.train_file)
     tests = {} if config.test_file is None else {"test": read(config.test_file)}
     return train, _own_captions(train, config), read(config.validation_file), tests
+
+
+def _hidden(items: Sequence[Described], config: DescribedConfig) -> list[Described]:
+    """The examples of one split with words of their sources hidden, where the settings say so."""
+    found = list(items)
+    if config.hidden is None:
+        return found
+    root = data_root() if config.source == "multi30k" else None
+    for code in config.source_languages:
+        told = [item for item in found if code in item.sentences]
+        pairs = [Pair(item.id, item.sentences[code], "") for item in told]
+        pairs = hide_pairs(pairs, config.hidden, code, config.source, root)
+        lines = {pair.id: pair.source for pair in pairs}
+        found = [
+            replace(item, hidden={**item.hidden, code: lines[item.id]})
+            if code in item.sentences
+            else item
+            for item in found
+        ]
+    return found
 
 
 def _described(pair: Pair, direction: Direction, before: str = "") -> Described:

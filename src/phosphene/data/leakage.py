@@ -2,8 +2,8 @@
 
 Pictures are compared by name, by content (equal files) and by look (a difference hash and a
 thumbnail, so that a copy at another size or quality is found). Sentences are compared by their
-words and, where these are not the same, by resemblance: the share of words and word pairs that two
-sentences have in common.
+words and, where these are not the same, by resemblance (the share of words and word pairs that two
+sentences have in common) and by the words that have to be edited.
 
 Sources: Broder 1997 (resemblance); Chaudhuri et al. 2006 (two sets that resemble each other share
 one of their rarest elements, so only those are looked up).
@@ -28,11 +28,13 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from phosphene.data.captions import picture_key, sentence_key
+from phosphene.data.edits import EditIndex
 from phosphene.data.image import load_rgb
 
 Kind = Literal["same name", "same file", "same look", "same sentence", "near sentence"]
 NEAR: Final = 0.7
-"""Resemblance from which two sentences are near: of twelve words one may differ."""
+"""Resemblance from which two sentences are near: of twelve words one may differ. So are those of
+which few words have to be edited (:mod:`phosphene.data.edits`): of eight one may differ."""
 LOOK_BITS: Final = 12
 """Of the 256 bits of a hash so many may differ between two copies of one picture."""
 LOOK_LEVELS: Final = 8.0
@@ -134,6 +136,7 @@ class Sentences:
 
     def __init__(self, sentences: Iterable[tuple[int, str, str]]) -> None:
         self._all = [_Asked(*each, shingles(each[2])) for each in sentences]
+        self._edits = EditIndex([words_of(each.text) for each in self._all])
         self._same: defaultdict[str, list[_Asked]] = defaultdict(list)
         self._frequency = Counter(one for each in self._all for one in each.shingles)
         self._index: defaultdict[Shingle, list[_Asked]] = defaultdict(list)
@@ -154,9 +157,11 @@ class Sentences:
             candidates = {
                 id(each): each for one in self._rarest(own) for each in self._index.get(one, ())
             }
-            for each in candidates.values():
+            near = [each for each in candidates.values() if resemblance(own, each.shingles) >= NEAR]
+            near += [self._all[number] for number in self._edits.near(words_of(text))]
+            for each in near:
                 value = resemblance(own, each.shingles)
-                if value >= NEAR and value > each.best:
+                if value > each.best:
                     each.best, each.twin = value, f"{place}: {text}"
         leaks: defaultdict[int, list[Leak]] = defaultdict(list)
         for each in self._all:
@@ -171,9 +176,14 @@ class Sentences:
         return sorted(of, key=lambda one: (self._frequency[one], one))[:count]
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a sentence in lower case, without punctuation."""
+    return _WORD.findall(html.unescape(text).lower())
+
+
 def shingles(text: str) -> Shingles:
     """The words of a sentence and its pairs of neighbouring words."""
-    words = _WORD.findall(html.unescape(text).lower())
+    words = words_of(text)
     return frozenset([*words, *map(" ".join, pairwise(words))])
 
 
@@ -262,4 +272,5 @@ __all__ = [
     "shared_pictures",
     "shingles",
     "small",
+    "words_of",
 ]

@@ -33,6 +33,13 @@ class Pair:
     source: str
     target: str
     image: Path | None = None
+    before_hiding: str | None = None
+    """The source before words of it were hidden, where some may be."""
+
+    @property
+    def whole_source(self) -> str:
+        """The source with no word hidden."""
+        return self.source if self.before_hiding is None else self.before_hiding
 
 
 @dataclass(frozen=True)

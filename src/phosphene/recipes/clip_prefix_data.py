@@ -60,10 +60,7 @@ def translations(
         for item in items
         if direction[0] in item.sentences and direction[1] in item.sentences
     ]
-    pairs = [
-        Pair(f"{start}-{end}:{item.id}", item.sentences[start], item.sentences[end])
-        for (start, end), item in found
-    ]
+    pairs = [_pair(direction, item) for direction, item in found]
     starts, ends = ([direction[side] for direction, _ in found] for side in (0, 1))
     return _examples(
         pairs,
@@ -71,6 +68,15 @@ def translations(
         _tagged(tokenizer, ends, [pair.target for pair in pairs]),
         [item.picture for _, item in found],
     )
+
+
+def _pair(direction: Direction, item: Described) -> Pair:
+    start, end = direction
+    whole = item.sentences[start]
+    name, target = f"{start}-{end}:{item.id}", item.sentences[end]
+    if start not in item.hidden:
+        return Pair(name, whole, target)
+    return Pair(name, item.hidden[start], target, before_hiding=whole)
 
 
 def monolingual(items: Sequence[Described], tokenizer: SubWords) -> TranslationData:

@@ -205,7 +205,7 @@ def ask_lexical(subject: Subject, asked: Asked) -> Answer:
         said = translate_all(
             system.model, used.data, system.tokenizer, system.search, None, system.forced
         )
-        sources = [pair.source for pair in used.data.pairs]
+        sources = [pair.whole_source for pair in used.data.pairs]
         try:
             findings.append(lexical(name, entries, dict(zip(sources, said, strict=True))))
         except InputError as error:

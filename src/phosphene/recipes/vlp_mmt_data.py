@@ -233,7 +233,7 @@ def _evaluation_sets(settings: Settings, corpus: Corpus) -> tuple[list[str], lis
     more = settings.pretraining.exclude
     pictures = [] if more is None else read_lines(more)
     parts = [corpus.validation, *corpus.tests.values()]
-    sentences = [pair.source for part in parts for pair in part.pairs]
+    sentences = [pair.whole_source for part in parts for pair in part.pairs]
     pictures += [name for part in parts for name in part.picture_names]
     if settings.data.source == "multi30k":
         root, languages = data_root(), settings.data.languages

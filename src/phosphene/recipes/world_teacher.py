@@ -76,7 +76,7 @@ def _train(
         losses = multi_label(seen.logits, batch.labels)
         return {"labels": example_mean(losses)}
 
-    trainer.shared(name, network, plan, data, seed).fit(
+    trainer.shared(name, network, plan, data.whole, seed).fit(
         Stage(
             name=name,
             modules={name: teacher},

@@ -10,18 +10,10 @@ import pytest
 import torch
 
 from phosphene.core.errors import InputError
+from phosphene.data.hidden import HIDDEN, hidden_share, hide
 from phosphene.evaluate.probes.clusters import k_means, mutual_information, principal_axes
 from phosphene.evaluate.probes.consistency import consistency
-from phosphene.evaluate.probes.degrade import (
-    HIDDEN,
-    Degraded,
-    degrade,
-    hidden_share,
-    hide,
-    hide_masked,
-    hide_some,
-    masked_nouns,
-)
+from phosphene.evaluate.probes.degrade import Degraded, degrade
 from phosphene.evaluate.probes.density import density, distance, of_interest
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome
@@ -92,22 +84,6 @@ def test_a_constant_student_agrees_by_the_share_of_its_class_and_kappa_is_0() ->
     assert found.score("constant", "agreement, %").value == pytest.approx(70)
     assert found.score("constant", "kappa").value == 0
     assert found.score("same", "kappa").value == 1
-
-
-def test_words_are_hidden_however_they_are_written() -> None:
-    assert hide("a Red dog, red-nosed.", {"red"}) == f"a {HIDDEN} dog, {HIDDEN}-nosed."
-    assert hide_masked("a dog runs .", "a dog runs .", "a [v] runs .") == f"a {HIDDEN} runs ."
-    assert hide_masked("A dog runs.", "a dog runs .", "a [v] runs .") == f"A {HIDDEN} runs."
-    with pytest.raises(ValueError, match="expected 4 words, got 3"):
-        hide_masked("a dog runs .", "a dog runs .", "a [v] runs")
-    assert hidden_share([f"a {HIDDEN}", "b c"]) == 0.25
-    assert hidden_share(hide_some(["a b c d"] * 500, 0.15, 1)) == pytest.approx(0.15, abs=0.02)
-
-
-def test_nouns_are_what_masks_mostly_cover() -> None:
-    sentences = ["a dog runs", "the dog runs", "a dog sits", "a cat runs"]
-    masks = ["a [v] runs", "the [v] runs", "a dog sits", "a [v] runs"]
-    assert masked_nouns(sentences, masks) == {"dog"}  # one cat is no evidence
 
 
 def test_what_is_lost_by_hiding_words_is_counted_per_example() -> None:
