@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
-from pydantic import Field, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
@@ -59,16 +59,8 @@ class HiddenConfig(Frozen):
 class Hiding(Frozen):
     """Settings of data whose sources may have hidden words; no word is unless they say so."""
 
-    hidden: HiddenConfig | None = None
+    hidden: HiddenConfig | None = Field(default=None, exclude_if=lambda hidden: hidden is None)
     """Words that are hidden in the sources of training, validation and test data."""
-
-    @model_serializer(mode="wrap")
-    def _off_is_left_out(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """Settings that hide nothing have the hash that they had before anything could be."""
-        values = dump(self)
-        if self.hidden is None:
-            values.pop("hidden", None)
-        return values
 
 
 def hide_pairs(
