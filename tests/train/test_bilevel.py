@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +35,7 @@ from phosphene.data.views import views
 from phosphene.models.vlencoder import VLEncoder, VLEncoderConfig
 from phosphene.objectives.imitation import distillation
 from phosphene.recipes.plan import Planner
-from phosphene.train.bilevel import Chance, check_processes
+from phosphene.train.bilevel import Chance
 from phosphene.train.checkpoint import read_checkpoint
 from phosphene.train.meta_gradient import ROUTES, MetaGradient, Situation, Student
 from phosphene.train.stage import LookAheadConfig
@@ -396,8 +396,32 @@ def test_a_plan_tries_the_learner_too() -> None:
 
 
 def test_several_processes_are_refused() -> None:
-    check_processes("distil", 1)
+    """Before anything is trained."""
+    two = Runtime(RuntimeConfig(accelerator="cpu", devices=2))
+    stage = learned_stage(student(), learner(), 1, LookAheadConfig())
     with pytest.raises(
         InputError, match=r"^stage 'distil': [^\n]* expected runtime.devices = 1, got 2$"
     ):
-        check_processes("distil", 2)
+        open_updater(stage, two)
+
+
+def test_two_updaters_in_one_process_share_nothing() -> None:
+    """Each ends where it would have ended alone."""
+
+    def trained(sides: Sequence[tuple[LookAheadConfig, int]]) -> list[list[Tensor]]:
+        models = [(student(), learner()) for _ in sides]
+        updaters = [
+            open_updater(learned_stage(*pair, 1, config), CPU)
+            for pair, (config, _) in zip(models, sides, strict=True)
+        ]
+        for update in range(1, 5):
+            for updater, (_, seed) in zip(updaters, sides, strict=True):
+                updater(update, answers(8, seed + update), 0.01)
+        return [[p.detach().clone() for m in pair for p in m.parameters()] for pair in models]
+
+    sides = [(LookAheadConfig(rate_factor=30.0), 100), (LookAheadConfig(every_updates=2), 200)]
+    together = trained(sides)
+    alone = [trained([side])[0] for side in sides]
+    for found, expected in zip(together, alone, strict=True):
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert not all(torch.equal(one, other) for one, other in zip(*together, strict=True))

@@ -143,7 +143,7 @@ class Data:
             for what, count in (("uncovered", split.uncovered), ("left out", split.skipped)):
                 if count:
                     rows[f"{name}, {what}"] = f"{count:,}"
-        return rows | {"labels": f"{len(self.labels.names):,}"}
+        return rows | {"labels": f"{len(self.labels.names):,}"} | dict(self.extra)
 
 
 def load_data(trainer: Fitter, settings: Settings) -> Data:

@@ -22,7 +22,7 @@ from phosphene.evaluate.classification import divergence_by_view
 from phosphene.evaluate.classifier import label_scores, threshold_of
 from phosphene.evaluate.probes.confounders import confounders, follows_label
 from phosphene.evaluate.probes.consistency import Predictions, consistency
-from phosphene.evaluate.probes.density import density, distance, of_interest
+from phosphene.evaluate.probes.density import density, distance, of_every_example, of_interest
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
 from phosphene.evaluate.score import Score
@@ -86,7 +86,7 @@ def _ordered(
 ) -> Plot:
     """Probabilities in all views, examples ordered by that of both modalities (Figure 3)."""
     labels = data.targets(np.arange(len(data)))
-    values = [of_interest(logits[:, column], labels) for column in range(len(VIEWS))]
+    values = [of_every_example(logits[:, column], labels) for column in range(len(VIEWS))]
     order = np.argsort(values[0][1], kind="stable")
     curves = tuple(
         Curve(_NAMES[view], tuple(enumerate(found[order].tolist())))

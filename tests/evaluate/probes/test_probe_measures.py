@@ -25,7 +25,7 @@ from phosphene.evaluate.probes.degrade import (
     hide_some,
     masked_nouns,
 )
-from phosphene.evaluate.probes.density import density, distance, of_interest
+from phosphene.evaluate.probes.density import density, distance, of_every_example, of_interest
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome
 from phosphene.evaluate.probes.lexical import lexical, read_entries
@@ -207,3 +207,16 @@ def test_confounders_differ_in_picture_and_label_and_share_a_group() -> None:
     pictures, labels = np.array([1, 1, 2, 3, 4]), np.array([0, 1, 0, 1, 1])
     assert confounders(texts, pictures, labels, [range(5)]).tolist() == [[0, 4], [1, 2], [2, 4]]
     assert confounders(texts, pictures, labels, [range(2), range(2, 4)]).shape == (0, 2)
+
+
+def test_views_are_shown_of_every_example_and_densities_of_those_of_label_0() -> None:
+    """Logits 0 and ln 3 say 1/4 and 3/4."""
+    logits = torch.tensor([[0.0, 1.0986123], [1.0986123, 0.0], [0.0, 0.0]])
+    labels = torch.tensor([0, 1, 1])
+    what, every = of_every_example(logits, labels)
+    assert what == "the second class" and every == pytest.approx([0.75, 0.25, 0.5])
+    assert of_interest(logits, labels)[1] == pytest.approx([0.75])
+    three = torch.zeros(3, 3)
+    assert of_every_example(three, labels)[1] == pytest.approx([1 / 3] * 3)
+    held = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
+    assert len(of_every_example(logits, held)[1]) == 6 and len(of_interest(logits, held)[1]) == 3
