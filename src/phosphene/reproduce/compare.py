@@ -175,6 +175,7 @@ def _of_answers(name: str, split: SplitResult) -> np.ndarray | None:
     found = next((s for s in split.scores if isinstance(s, Score) and s.name == name), None)
     if found is None:
         return None
+    statistics: np.ndarray | None
     if name == "accuracy":
         statistics = right_answers(split.lines, _counted("uncovered, wrong", found))
     elif name == "AUC":
