@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from phosphene.evaluate.repeated import bootstrap_difference
+from phosphene.evaluate.repeated import bootstrap_difference, of_sums
 from phosphene.evaluate.significance import corpus_bleu, paired_bootstrap
 from phosphene.evaluate.translation import corpus_statistics, score_corpus
 
@@ -60,7 +60,10 @@ def main() -> None:
     ours, theirs = statistics(system), statistics(baseline)
     show("1,000 resamples, one seed", lambda: paired_bootstrap(ours, theirs, seed=1))
     several = [(np.stack([ours] * 5), np.stack([theirs] * 5))]
-    show("1,000 resamples, five seeds", lambda: bootstrap_difference(several, corpus_bleu, seed=1))
+    show(
+        "1,000 resamples, five seeds",
+        lambda: bootstrap_difference(several, of_sums(corpus_bleu), seed=1),
+    )
 
 
 if __name__ == "__main__":

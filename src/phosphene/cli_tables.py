@@ -80,7 +80,7 @@ def search(
         changes,
         folder or Path("runs") / f"search-{recipe}",
         trials=trials,
-        space=read_space(recipe, space),
+        space=read_space(recipe, space, config),
         rows=row or (),
         quiet=quiet,
     )

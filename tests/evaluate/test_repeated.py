@@ -14,6 +14,7 @@ from phosphene.evaluate.repeated import (
     bootstrap_difference,
     bootstrap_seeds_and_items,
     holm,
+    of_sums,
     paired_t,
     t_tails,
 )
@@ -91,7 +92,7 @@ def test_the_difference_of_means_is_that_of_the_bootstrap_over_seeds_and_items()
     rng = np.random.default_rng(5)
     system, baseline = rng.random((4, 150)) + 0.1, rng.random((4, 150))
     found = bootstrap_difference(
-        [(corpora(system), corpora(baseline))], mean_of, seed=1, resamples=4000
+        [(corpora(system), corpora(baseline))], of_sums(mean_of), seed=1, resamples=4000
     )
     expected = bootstrap_seeds_and_items(system - baseline, seed=2, resamples=4000)
     assert found.delta == pytest.approx((system - baseline).mean())
@@ -109,7 +110,7 @@ def test_one_seed_of_one_corpus_is_the_paired_bootstrap_of_bleu() -> None:
         bleu_statistics(each * 10, references * 10, tokenizer="none", lowercase=True)
         for each in outputs
     )
-    found = bootstrap_difference([(system[None], baseline[None])], corpus_bleu, seed=1)
+    found = bootstrap_difference([(system[None], baseline[None])], of_sums(corpus_bleu), seed=1)
     plain = paired_bootstrap(system, baseline, seed=2)
     assert found.interval.low == pytest.approx(plain.delta.low, abs=1.5)
     assert found.interval.high == pytest.approx(plain.delta.high, abs=1.5)
@@ -119,12 +120,12 @@ def test_one_seed_of_one_corpus_is_the_paired_bootstrap_of_bleu() -> None:
 
 def test_a_system_does_not_differ_from_itself() -> None:
     values = corpora(np.random.default_rng(0).random((3, 20)))
-    same = bootstrap_difference([(values, values), (values, values)], mean_of, seed=1)
+    same = bootstrap_difference([(values, values), (values, values)], of_sums(mean_of), seed=1)
     assert (same.delta, same.interval, same.p_value) == (0.0, Interval(0.0, 0.0), 1.0)
     with pytest.raises(ValueError, match="nothing to compare"):
-        bootstrap_difference([(values[:, :0], values[:, :0])], mean_of, seed=1)
+        bootstrap_difference([(values[:, :0], values[:, :0])], of_sums(mean_of), seed=1)
     with pytest.raises(ValueError, match="expected 3 seeds of 20 items"):
-        bootstrap_difference([(values, values[:, :9])], mean_of, seed=1)
+        bootstrap_difference([(values, values[:, :9])], of_sums(mean_of), seed=1)
 
 
 @pytest.mark.parametrize(

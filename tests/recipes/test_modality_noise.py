@@ -23,6 +23,9 @@ from phosphene.recipes.modality_kd_results import Trained, mean_weights
 PICTURED = 3
 """The first three genres are told by the picture, the others by the sentence or by both."""
 
+MARGIN = 0.03
+"""A learner that learned nothing may differ by less; of seeds 3 to 7 the least was .047."""
+
 
 class Answers:
     """A teacher that knows what each view tells; of half of the images it says anything."""
@@ -70,13 +73,13 @@ def image_weights(folder: Path, seed: int) -> tuple[float, float]:
     return float(found[answers.noisy].mean()), float(found[~answers.noisy].mean())
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [3, 4])
 def test_the_image_counts_less_where_the_teacher_guesses(tmp_path: Path, seed: int) -> None:
     noisy, clean = image_weights(tmp_path / "run", seed)
-    assert noisy < clean
+    assert noisy < clean - MARGIN
 
 
 @pytest.mark.slow
 def test_in_five_of_five_runs(tmp_path: Path) -> None:
     found = [image_weights(tmp_path / f"run-{seed}", seed) for seed in range(3, 8)]
-    assert all(noisy < clean for noisy, clean in found)
+    assert all(noisy < clean - MARGIN for noisy, clean in found)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
 from tiny_modality import TINY
 
+from phosphene.core.config import read_settings, settings_hash
 from phosphene.core.errors import InputError
+from phosphene.recipes import config_path
+from phosphene.recipes.modality_kd_settings import Settings
 from phosphene.recipes.search import (
     Space,
     best,
@@ -98,9 +102,39 @@ def test_the_value_is_that_of_the_last_stage() -> None:
         lowest_loss(events[3:])
 
 
-def test_the_choices_of_the_package_fit_its_settings() -> None:
+@pytest.mark.parametrize("config", ["toy", "small", "paper"])
+def test_the_choices_of_the_package_fit_its_settings(config: str) -> None:
+    """Every value of every choice is read, and changes what it names."""
+    space, path = read_space("modality_kd", config=config), config_path("modality_kd", config)
+    for row in space.rows.values():
+        choices = space.every | row.choices
+        assert len(set(combinations(choices, 12, seed=0))) == 12
+        for key, values in choices.items():
+            found = [
+                read_settings(Settings, path, [*row.set, f"{key}={json.dumps(value)}"])
+                for value in values
+            ]
+            assert [value_of(settings, key) for settings in found] == list(values)
+            assert len(set(map(settings_hash, found))) == len(values)
+
+
+def value_of(settings: Settings, key: str) -> object:
+    """A setting by its dotted name; tuples as lists, as files have them."""
+    value: Any = settings
+    for part in key.split("."):
+        value = getattr(value, part)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def test_every_base_has_a_row_on_top_of_it_and_rates_fit_the_configuration() -> None:
     space = read_space("modality_kd")
-    assert all(combinations(space.every | row.choices, 12, seed=0) for row in space.rows.values())
+    for base in ("fitnet", "rkd", "sp"):
+        row = space.rows[f"msd_meta_{base}"]
+        assert row.set == ("system=msd_meta", f"base={base}")
+        assert row.choices == space.rows["msd_meta"].choices | space.rows[base].choices
+    rate = "distil.optim.learning_rate"
+    assert read_space("modality_kd", config="paper").every[rate] == (1e-5, 3e-5, 5e-5, 1e-4)
+    assert min(space.every[rate]) == 1e-3
     with pytest.raises(InputError, match="comes with no file of choices"):
         read_space("clip_prefix")
 

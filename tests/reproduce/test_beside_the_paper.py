@@ -9,14 +9,21 @@ from pathlib import Path
 import pytest
 from tiny_grid import TABLE, finish, grid
 
+from phosphene.core.config import read_settings
 from phosphene.core.files import write_atomically
+from phosphene.core.runlog import Signature
 from phosphene.evaluate.repeated import Difference
+from phosphene.evaluate.results import write_results
+from phosphene.evaluate.score import Score
+from phosphene.evaluate.system import Line, Results, SplitResult
+from phosphene.recipes import config_path, load_recipe
 from phosphene.report.model import Missing, Number
 from phosphene.reproduce.compare import Compared, compare_rows
-from phosphene.reproduce.grid import Grid
+from phosphene.reproduce.grid import Grid, Run
 from phosphene.reproduce.measure import Measured, Measurements, NotMeasured
 from phosphene.reproduce.present import grid_report, result_table, significance_table
 from phosphene.reproduce.reproduce import table_report, write_tables
+from phosphene.train.run import open_run
 
 RIGHT = ("ein kleiner hund rennt .", "der ball ist rot .")
 WRONG = ("ein kleiner hund rennt .", "der see ist blau und tief .")
@@ -195,3 +202,70 @@ def test_a_cell_that_is_impossible_is_shown_so(tmp_path: Path) -> None:
     cell = Measurements(made).cells["free", "EN-DE", "B"]
     assert cell == NotMeasured("impossible here: no photos")
     assert "2 impossible here" in grid_report(Measurements(made)).summary
+
+
+ANSWERS = """
+source = "Somebody (2020), Table 10"
+title = "Two classifiers"
+recipe = "modality_kd"
+baseline = "kd"
+note = "Made up."
+
+[[blocks]]
+label = "two classes"
+
+[[columns]]
+label = "AUC"
+score = "AUC"
+splits = { toy = ["test"] }
+
+[[columns]]
+label = "ACC"
+score = "accuracy"
+splits = { toy = ["test"] }
+
+[[rows]]
+label = "kd"
+changes = ["system=kd"]
+
+[[rows]]
+label = "msd"
+"""
+
+
+def answered(run: Run, likelihoods: tuple[float, ...], area: float) -> None:
+    """Leave the results of a classifier of four examples and of one whose label it has not."""
+    recipe = load_recipe(run.recipe).Settings
+    open_run(
+        run.folder, run.recipe, read_settings(recipe, config_path(run.recipe, "toy"), run.changes)
+    )
+    truth = ("benign", "benign", "hostile", "hostile")
+    lines = tuple(
+        Line(f"remark {number}", label, "benign", value)
+        for number, (label, value) in enumerate(zip(truth, likelihoods, strict=True))
+    )
+    scores = (
+        Score("AUC", area, "examples:4"),
+        Score("accuracy", 40.0, "examples:4|uncovered, wrong:1"),
+    )
+    split = SplitResult("test", 4, scores, lines, "answers")
+    signature = Signature("0.1", "abc", "d1", f"c{run.seed}", run.seed, "last")
+    write_results(run.folder, Results(run.name, "en", signature, (split,)))
+
+
+@pytest.mark.parametrize(("written", "method"), [(75.0, "bootstrap of 3 seeds and items"),
+                                                 (74.0, "paired t of 3 seeds")])  # fmt: skip
+def test_the_area_is_compared_over_seeds_and_items(
+    tmp_path: Path, written: float, method: str
+) -> None:
+    """Unless the lines do not give the score that the run has written down."""
+    made = grid(tmp_path, text=ANSWERS)
+    for run in made.cells["kd", "two classes"]:  # one of four pairs in the wrong order
+        answered(run, (-0.1, -0.3, -1.5, -1.0), written)
+    for run in made.cells["msd", "two classes"]:
+        answered(run, (-0.1, -0.2, -0.9, -0.8), 100.0)
+    compared = {each.column.label: each.difference for each in compare_rows(Measurements(made))}
+    area, right = compared["AUC"], compared["ACC"]
+    assert isinstance(area, Difference) and isinstance(right, Difference)
+    assert area.delta == pytest.approx(100 - written) and area.method.startswith(method)
+    assert right.delta == 0 and right.method.startswith("bootstrap of 3 seeds and items")

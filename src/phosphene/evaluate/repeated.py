@@ -22,6 +22,8 @@ Corpora = Num[np.ndarray, "seed _ statistic"]
 """Sufficient statistics of every test item, as each seed's model did it."""
 Metric = Callable[[Float[np.ndarray, "corpus statistic"]], Float[np.ndarray, " corpus"]]
 """The scores of corpora, from the sums of their items' statistics."""
+Resampled = Callable[[Float[np.ndarray, "resample item"], Corpora], Float[np.ndarray, "resample _"]]
+"""The scores of every seed's model on test sets that have each item so many times."""
 _HALVINGS = 80
 
 
@@ -63,7 +65,11 @@ def bootstrap_seeds_and_items(
 
 
 def bootstrap_difference(
-    splits: Sequence[tuple[Corpora, Corpora]], metric: Metric, *, seed: int, resamples: int = 1000
+    splits: Sequence[tuple[Corpora, Corpora]],
+    scored: Resampled,
+    *,
+    seed: int,
+    resamples: int = 1000,
 ) -> Difference:
     """Difference of two systems' scores, mean over seeds and over test splits.
 
@@ -76,7 +82,7 @@ def bootstrap_difference(
     Args:
         splits: system and baseline on each split: the same seeds in the same order, and the same
             items.
-        metric: of summed statistics; of a mean over items the statistics are value and 1.
+        scored: of resampled items; :func:`of_sums` makes it from a metric of summed statistics.
         seed: of the resampling.
         resamples: how many.
     """
@@ -94,8 +100,8 @@ def bootstrap_difference(
         for sign, side in ((1, system), (-1, baseline)):
             if side.shape[:2] != (seeds, items):
                 raise ValueError(f"expected {seeds} seeds of {items} items, got {side.shape[:2]}")
-            observed += sign * float((_scores(whole, side, metric) * everything).sum())
-            resampled += sign * (_scores(counts, side, metric) * drawn).sum(axis=1)
+            observed += sign * float((scored(whole, side) * everything).sum())
+            resampled += sign * (scored(counts, side) * drawn).sum(axis=1)
     observed, resampled = observed / len(splits), resampled / len(splits)
     low, high = np.percentile(resampled, [2.5, 97.5])
     return Difference(
@@ -105,6 +111,20 @@ def bootstrap_difference(
         f"bootstrap of {'items' if seeds == 1 else f'{seeds} seeds and items'}|bs:{resamples}"
         f"|seed:{seed}",
     )
+
+
+def of_sums(metric: Metric) -> Resampled:
+    """A score of whole corpora, resampled; of a mean over items the statistics are value and 1."""
+
+    def scored(
+        counts: Float[np.ndarray, "resample item"], corpora: Corpora
+    ) -> Float[np.ndarray, "resample seed"]:
+        seeds, items, statistics = corpora.shape
+        flat = corpora.transpose(1, 0, 2).reshape(items, seeds * statistics).astype(np.float64)
+        sums = counts @ flat
+        return metric(sums.reshape(-1, statistics)).reshape(-1, seeds)
+
+    return scored
 
 
 def paired_t(differences: Sequence[float]) -> Difference:
@@ -159,16 +179,6 @@ def _t_quantile(tails: float, freedom: int) -> float:
     return high
 
 
-def _scores(
-    counts: Float[np.ndarray, "resample item"], corpora: Corpora, metric: Metric
-) -> Float[np.ndarray, "resample seed"]:
-    """The score of every seed's model on every resample of the items."""
-    seeds, items, statistics = corpora.shape
-    flat = corpora.transpose(1, 0, 2).reshape(items, seeds * statistics).astype(np.float64)
-    sums = counts @ flat
-    return metric(sums.reshape(-1, statistics)).reshape(-1, seeds)
-
-
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     """P-values adjusted for their number, step by step (Holm, 1979), in the order given.
 
@@ -194,9 +204,11 @@ __all__ = [
     "Corpora",
     "Difference",
     "Metric",
+    "Resampled",
     "bootstrap_difference",
     "bootstrap_seeds_and_items",
     "holm",
+    "of_sums",
     "paired_t",
     "t_tails",
 ]

@@ -1,7 +1,8 @@
 """How far a student's answers, or its hidden states, are from a teacher's.
 
 At temperature 1 the two divergences are the plain Kullback-Leibler divergence; that is how the
-instance-wise weights of :mod:`phosphene.weighting.instance` measure what a modality changes.
+instance-wise weights of :mod:`phosphene.weighting.instance` measure what a modality changes. No
+gradient goes to a teacher.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def distillation(
         >>> distillation(torch.zeros(1, 2), teacher, 2.0)
         tensor([0.5232])
     """
-    expected = F.log_softmax(_at_least_32_bits(teacher) / temperature, dim=1)
+    expected = F.log_softmax(_at_least_32_bits(teacher.detach()) / temperature, dim=1)
     predicted = F.log_softmax(_at_least_32_bits(student) / temperature, dim=1)
     return temperature**2 * (expected.exp() * (expected - predicted)).sum(dim=1)
 
@@ -69,7 +70,7 @@ def multi_label_distillation(
         >>> multi_label_distillation(torch.zeros(1, 2), teacher, 1.0)
         tensor([[0.1308, 0.0000]])
     """
-    hard, soft = (_at_least_32_bits(logits) / temperature for logits in (teacher, student))
+    hard, soft = (_at_least_32_bits(logits) / temperature for logits in (teacher.detach(), student))
     yes = hard.sigmoid() * (F.logsigmoid(hard) - F.logsigmoid(soft))
     no = (-hard).sigmoid() * (F.logsigmoid(-hard) - F.logsigmoid(-soft))
     return temperature**2 * (yes + no)
@@ -101,7 +102,7 @@ def hint(
         >>> hint(states, torch.zeros(1, 2, 2), torch.tensor([[True, False]]))
         tensor([5.])
     """
-    squares = (regressed - teacher).square().mean(dim=2) * mask
+    squares = (regressed - teacher.detach()).square().mean(dim=2) * mask
     return squares.sum(dim=1) / mask.sum(dim=1).clamp(min=1)
 
 

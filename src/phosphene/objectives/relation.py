@@ -1,4 +1,4 @@
-"""Losses between the examples of a batch."""
+"""Losses between the examples of a batch. No gradient goes to a teacher."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def distance_relation(
         >>> distance_relation(line, torch.tensor([[0.0], [1.0], [2.0]])).mul(96)
         tensor([1., 2., 1.])
     """
-    difference = _relative_distances(student) - _relative_distances(teacher)
+    difference = _relative_distances(student) - _relative_distances(teacher.detach())
     return F.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none").mean(dim=1)
 
 
@@ -94,7 +94,7 @@ def angle_relation(
         >>> angle_relation(student, teacher).mul(9)
         tensor([1.0000, 0.0858, 0.0858])
     """
-    difference = _cosines_at(student) - _cosines_at(teacher)
+    difference = _cosines_at(student) - _cosines_at(teacher.detach())
     losses = F.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none")
     return losses.mean(dim=(1, 2))
 
@@ -121,7 +121,7 @@ def similarity_relation(
         >>> similarity_relation(torch.eye(2), torch.ones(2, 1))
         tensor([0.2929, 0.2929])
     """
-    difference = _similarities(student) - _similarities(teacher)
+    difference = _similarities(student) - _similarities(teacher.detach())
     return difference.square().mean(dim=1)
 
 

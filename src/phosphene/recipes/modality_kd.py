@@ -52,7 +52,7 @@ from phosphene.nn.visual import freeze
 from phosphene.recipes.modality_kd_data import load_data, mean_region
 from phosphene.recipes.modality_kd_losses import Task, features, likelihood
 from phosphene.recipes.modality_kd_networks import Pupil, Side, side
-from phosphene.recipes.modality_kd_results import Trained, evaluate, export
+from phosphene.recipes.modality_kd_results import Trained, counted, evaluate, export
 from phosphene.recipes.modality_kd_settings import Settings
 from phosphene.train.stage import Finished, Fitter, LookAhead, Stage
 from phosphene.weighting.direct import example_mean
@@ -73,6 +73,7 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
     task = Task(data.labels.many)
     seed_update(settings.seed)
     teacher = side(settings, data, settings.teacher_network)
+    data = counted(data, teacher.data)
     finished = teach(trainer, settings, task, teacher)
     drop = dropped(settings, teacher)
     answers: dict[str, States] = {

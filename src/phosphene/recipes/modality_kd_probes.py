@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -20,8 +20,9 @@ from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.world.splits import swapped
 from phosphene.evaluate.classification import divergence_by_view
 from phosphene.evaluate.classifier import label_scores, threshold_of
+from phosphene.evaluate.probes.confounders import confounders, follows_label
 from phosphene.evaluate.probes.consistency import Predictions, consistency
-from phosphene.evaluate.probes.density import density, distance, of_interest
+from phosphene.evaluate.probes.density import density, distance, of_every_example, of_interest
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
 from phosphene.evaluate.score import Score
@@ -33,6 +34,7 @@ from phosphene.recipes.modality_kd_settings import Settings
 from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.report.model import Curve, Plot
 
+Swap = Modality | Literal["either"]
 _AT_ONCE: Final = 64
 _NAMES: Final[Mapping[View, str]] = {"both": "both", "image": "image alone", "text": "text alone"}
 
@@ -88,7 +90,7 @@ def _ordered(
 ) -> Plot:
     """Probabilities in all views, examples ordered by that of both modalities (Figure 3)."""
     labels = data.targets(np.arange(len(data)))
-    values = [of_interest(logits[:, column], labels) for column in range(len(VIEWS))]
+    values = [of_every_example(logits[:, column], labels) for column in range(len(VIEWS))]
     order = np.argsort(values[0][1], kind="stable")
     curves = tuple(
         Curve(_NAMES[view], tuple(enumerate(found[order].tolist())))
@@ -140,7 +142,7 @@ def _consistency(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     sides = (trained.student, trained.teacher)
     thresholds = [_threshold(trained, side, asked.log) for side in sides]
 
-    def drawn(swap: Modality | None, seed: int) -> tuple[Predictions, Predictions]:
+    def drawn(swap: Swap | None, seed: int) -> tuple[Predictions, Predictions]:
         student, teacher = (
             predictions(side.model, swap_modality(side.data.test, swap, seed), threshold)
             for side, threshold in zip(sides, thresholds, strict=True)
@@ -152,6 +154,7 @@ def _consistency(trained: Trained, settings: Settings, asked: Asked) -> Answer:
         "as they are": [drawn(None, 0)],
         "image swapped": [drawn("image", seed) for seed in seeds],
         "text swapped": [drawn("text", seed) for seed in seeds],
+        "one of them swapped": [drawn("either", seed) for seed in seeds],
     }
     return Answer((consistency("test: student and teacher", draws),))
 
@@ -195,7 +198,32 @@ def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     }
     title = f"test, {len(data)} examples: which picture is shown"
     use = partial(_use, side.model, threshold)
-    return Answer((incongruent(title, use, data, others),))
+    found = incongruent(title, use, data, others)
+    return Answer((found, *_flipped(trained, settings, asked)))
+
+
+def _flipped(trained: Trained, settings: Settings, asked: Asked) -> tuple[Finding, ...]:
+    """Another picture that flips the label (Figure 9), where the test set has such pairs.
+
+    What a model says of a text with its confounder's picture is what it says of the confounder.
+    """
+    data = trained.teacher.data.test
+    if data.labels.many:
+        return ()
+    labels = data.targets(np.arange(len(data))).numpy()
+    groups = data.groups if data.together > 1 else [range(len(data))]
+    texts = [example.text for example in data.examples]
+    pairs = confounders(texts, data.picture_of, labels, groups)
+    if not len(pairs):
+        return ()
+    sides = {"this model": trained.student}
+    if settings.system != "teacher":
+        sides["its teacher"] = trained.teacher
+    said = {
+        name: _answers(trained, side, asked.log)[:, 0].argmax(dim=1).numpy()
+        for name, side in sides.items()
+    }
+    return (follows_label("test: another picture that flips the label", said, labels, pairs),)
 
 
 def _use(model: Answerer, threshold: float, data: ClassificationData) -> Outcome:
@@ -224,13 +252,26 @@ def predictions(model: Answerer, data: ClassificationData, threshold: float) -> 
     return logits.argmax(dim=1).numpy()
 
 
-def swap_modality(data: ClassificationData, swap: Modality | None, seed: int) -> ClassificationData:
-    """Every example with the picture, or the text, of another one of the whole split."""
+def swap_modality(data: ClassificationData, swap: Swap | None, seed: int) -> ClassificationData:
+    """Every example with the picture, or the text, of another one of the whole split.
+
+    ``either``: of each example one of the two, drawn by chance.
+    """
     if swap is None:
         return data
-    if swap == "image":
-        return replace(data, picture_of=swapped_pictures(data.picture_of, seed))
-    return replace(data, texts=[data.texts[row] for row in swapped(len(data), seed)])
+    pictures = swapped_pictures(data.picture_of, seed)
+    texts = [data.texts[row] for row in swapped(len(data), seed)]
+    chosen = np.full(len(data), swap == "image")
+    if swap == "either":
+        chosen = np.random.default_rng([seed, len(data)]).random(len(data)) < 0.5
+    return replace(
+        data,
+        picture_of=np.where(chosen, pictures, data.picture_of),
+        texts=[
+            own if image else other
+            for image, own, other in zip(chosen, data.texts, texts, strict=True)
+        ],
+    )
 
 
 __all__ = ["classify", "fitting", "predictions", "swap_modality"]

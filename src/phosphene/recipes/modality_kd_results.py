@@ -31,7 +31,7 @@ from phosphene.evaluate.score import Score
 from phosphene.evaluate.system import Results, SplitResult
 from phosphene.models.answerer import AnswererConfig
 from phosphene.models.answerer_folder import AnswererFolder, AnswererFolderConfig, save_answerer
-from phosphene.recipes.modality_kd_data import Data
+from phosphene.recipes.modality_kd_data import Data, Encoded
 from phosphene.recipes.modality_kd_networks import Side
 from phosphene.recipes.modality_kd_settings import Settings
 from phosphene.train.stage import Finished
@@ -58,6 +58,12 @@ class Trained:
         if side is self.teacher:
             return read_logits(self.answers[split], data)
         return answers_to(side.model, data, self.drop, log, split)
+
+
+def counted(data: Data, encoded: Encoded) -> Data:
+    """``data`` that tell what is trained on, and what is kept aside from that as meta-data."""
+    parts = {"train": f"{len(encoded.train):,}", "meta": f"{len(encoded.meta):,}"}
+    return replace(data, extra={**data.extra, **parts})
 
 
 def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
@@ -145,4 +151,4 @@ def export(trained: Trained, settings: Settings, folder: Path) -> None:
     )
 
 
-__all__ = ["Trained", "evaluate", "export", "mean_weights"]
+__all__ = ["Trained", "counted", "evaluate", "export", "mean_weights"]

@@ -5,6 +5,9 @@ A file of choices says which rows of a table are compared and what may vary in e
     [every]                                   # choices of every row
     "distil.optim.learning_rate" = [0.001, 0.003]
 
+    [at.paper]                                # instead of these, with --config paper
+    "distil.optim.learning_rate" = [0.00003, 0.00005]
+
     [rows.kd]
     set = ["system=kd"]
     choices = { "distillation.temperature" = [1.0, 2.0, 4.0] }
@@ -59,6 +62,8 @@ class Space(Frozen):
 
     every: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
     """What varies in every row."""
+    at: dict[str, dict[str, tuple[Any, ...]]] = Field(default_factory=dict)
+    """With the configuration of this name: choices of every row in place of those in ``every``."""
     rows: dict[str, Row] = Field(min_length=1)
 
 
@@ -77,8 +82,8 @@ class Trial:
     signature: str
 
 
-def read_space(recipe: str, path: Path | None = None) -> Space:
-    """The file of choices at ``path``, or the one that comes with ``recipe``.
+def read_space(recipe: str, path: Path | None = None, config: str = "") -> Space:
+    """The file of choices at ``path``, or the one that comes with ``recipe``, for ``config``.
 
     Raises:
         InputError: there is none, or it is not what it should be.
@@ -89,6 +94,7 @@ def read_space(recipe: str, path: Path | None = None) -> Space:
         if not path.is_file():
             raise InputError(f"{recipe}: comes with no file of choices; name one with --space")
     space = read_settings(Space, path)
+    space = space.model_copy(update={"every": space.every | space.at.get(config, {})})
     for name, row in space.rows.items():
         for key, values in (space.every | row.choices).items():
             if not values:

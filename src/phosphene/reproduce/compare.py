@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from phosphene.core.errors import InputError
+from phosphene.evaluate.answer_statistics import (
+    areas_under_curve,
+    label_counts,
+    macro_f1,
+    micro_f1,
+    ranking,
+    right_answers,
+)
 from phosphene.evaluate.repeated import (
     Corpora,
     Difference,
     Metric,
+    Resampled,
     bootstrap_difference,
     holm,
+    of_sums,
     paired_t,
 )
+from phosphene.evaluate.score import Score
 from phosphene.evaluate.significance import corpus_bleu
 from phosphene.evaluate.system import Results, SplitResult
 from phosphene.evaluate.translation import corpus_statistics
@@ -24,6 +37,9 @@ from phosphene.reproduce.measure import Measured, Measurements, NotMeasured
 from phosphene.reproduce.tables import Block, Column
 
 SEEDS_FOR_A_CLAIM = 3
+_F1: Final[Mapping[str, Metric]] = {"macro F1": macro_f1, "micro F1": micro_f1}
+_SAME_SCORE: Final = 0.01
+"""Percent by which lines, whose probabilities are rounded, may miss the score of their run."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +127,8 @@ def _items(
     seeds: Sequence[int],
     system: Mapping[int, Results],
     baseline: Mapping[int, Results],
-) -> tuple[tuple[Corpora, Corpora], Metric] | None:
-    """The sufficient statistics of both sides, where the runs keep what the score is made of.
+) -> tuple[tuple[Corpora, Corpora], Resampled] | None:
+    """What each item counts on both sides, where the runs keep what the score is made of.
 
     Args:
         score: its name; empty where a probe found it.
@@ -130,30 +146,62 @@ def _items(
             if statistics is None:
                 return None
             side.append(statistics)
-    metric = corpus_bleu if sides[0][0].shape[1] > 2 else _ratio
-    return (np.stack(sides[0]), np.stack(sides[1])), metric
+    return (np.stack(sides[0]), np.stack(sides[1])), _resampled(score, sides[0][0])
+
+
+def _resampled(score: str, statistics: np.ndarray) -> Resampled:
+    """How a score is made of the statistics of resampled items."""
+    if score == "AUC":
+        return areas_under_curve
+    if score in _F1:
+        return of_sums(_F1[score])
+    return of_sums(corpus_bleu if statistics.shape[1] > 2 else _ratio)
 
 
 def _statistics(score: str, split: SplitResult, language: str) -> np.ndarray | None:
-    """What the score is summed from, a row for every item."""
+    """What the score is made of, a row for every item."""
     if not split.lines:
         return None
+    if split.kind == "answers" and score in ("AUC", *_F1, "accuracy"):
+        return _of_answers(score, split)
     if score == "log-likelihood":
         values = np.array([line.likelihood for line in split.lines])
-    elif score == "accuracy" and split.kind == "answers":
-        values = np.array([100.0 * (line.hypothesis == line.reference) for line in split.lines])
-    elif split.kind == "translations":
+        if not np.isfinite(values).all():
+            return None
+        return np.stack([values, np.ones_like(values)], axis=1)
+    if split.kind == "translations":
         return corpus_statistics(
             score,
             [line.hypothesis for line in split.lines],
             [line.reference for line in split.lines],
             language,
         )
+    return None
+
+
+def _of_answers(name: str, split: SplitResult) -> np.ndarray | None:
+    """Nothing where the lines do not give the score that the run has written down."""
+    found = next((s for s in split.scores if isinstance(s, Score) and s.name == name), None)
+    if found is None:
+        return None
+    statistics: np.ndarray | None
+    if name == "accuracy":
+        statistics = right_answers(split.lines, _counted("uncovered, wrong", found))
+    elif name == "AUC":
+        statistics = ranking(split.lines)
     else:
+        statistics = label_counts(split.lines, _counted("labels", found))
+    if statistics is None:
         return None
-    if not np.isfinite(values).all():
-        return None
-    return np.stack([values, np.ones_like(values)], axis=1)
+    whole = np.ones((1, len(statistics)))
+    again = float(_resampled(name, statistics)(whole, statistics[None])[0, 0])
+    return statistics if abs(again - found.value) < _SAME_SCORE else None
+
+
+def _counted(what: str, score: Score) -> int:
+    """A number that the score's signature gives; 0 where it gives none."""
+    match = re.search(rf"(?:^|\|){what}:(\d+)", score.signature)
+    return int(match[1]) if match else 0
 
 
 def _ratio(sums: np.ndarray) -> np.ndarray:

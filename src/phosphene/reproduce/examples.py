@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 from PIL import Image
 
 from phosphene.core.config import Frozen, read_settings
+from phosphene.data.classification_world import CONFOUNDERS, world_examples
 from phosphene.data.corpus import CorpusConfig
 from phosphene.data.world.captions import caption
 from phosphene.data.world.draw import draw
 from phosphene.data.world.lexicon import Language
+from phosphene.data.world.scene import Scene
 from phosphene.data.world.splits import Part, Split, World
 from phosphene.evaluate.system import Line, Results
 from phosphene.recipes import load_recipe
+from phosphene.recipes.modality_kd_settings import DataConfig
 from phosphene.report.model import Example, Output
 from phosphene.reproduce.measure import Measurements
 from phosphene.train.run import recipe_of
@@ -37,6 +40,8 @@ def examples_of(
     systems: Mapping[str, tuple[Path, Results]], count: int, label: str = ""
 ) -> Iterator[Example]:
     """Of each split that all systems have answered, the first ``count`` on which they differ.
+
+    Where another picture flips the label, the text with that picture follows.
 
     Args:
         systems: run folders and their results, by what to call them.
@@ -62,7 +67,12 @@ def examples_of(
             for number in range(len(asked))
             if len({lines[number].hypothesis for lines in sides.values()}) > min(1, len(sides) - 1)
         ]
-        for number in apart[:count]:
+        shown = [
+            place
+            for number in apart[:count]
+            for place in (number, *confounder(folder, split.lines, number))
+        ]
+        for number in dict.fromkeys(shown):
             line = split.lines[number]
             picture = world_picture(folder, split.split, number, line)
             yield Example(
@@ -78,23 +88,53 @@ def examples_of(
             )
 
 
-def world_picture(folder: Path, split: str, number: int, line: Line) -> bytes | None:
-    """The drawn scene of a test sentence, where a run was scored on the embedded world."""
-    settings: Frozen = read_settings(
-        load_recipe(recipe_of(folder)).Settings, folder / "config.toml"
+def confounder(folder: Path, lines: Sequence[Line], number: int) -> tuple[int, ...]:
+    """The example of the world with the same text and another picture that flips the label."""
+    data = _data(folder)
+    if not isinstance(data, DataConfig) or data.source != "world":
+        return ()
+    together = CONFOUNDERS[data.task]
+    start, own = number - number % together, lines[number]
+    return tuple(
+        other
+        for other, line in enumerate(lines[start : start + together], start)
+        if line.source == own.source and line.reference != own.reference
     )
-    data = dict(settings).get("data")
-    if not isinstance(data, CorpusConfig) or data.source != "world":
-        return None
-    if split not in [each.value for each in Split] or data.languages[0] not in get_args(Language):
-        return None
-    targets = tuple(language for language in data.languages if language != "en")
-    scene = World(data.world_seed, targets).scene(Split(split), number, Part.TEST)
-    if caption(scene, data.languages[0]) != line.source:
+
+
+def world_picture(folder: Path, split: str, number: int, line: Line) -> bytes | None:
+    """The drawn scene of a test example, where a run was scored on the embedded world."""
+    data = _data(folder)
+    scene = None
+    if isinstance(data, CorpusConfig) and data.source == "world":
+        scene = _told_scene(data, split, number, line)
+    elif isinstance(data, DataConfig) and data.source == "world" and split == "test":
+        scene = _classified_scene(data, number, line)
+    if scene is None:
         return None
     stream = io.BytesIO()
     Image.fromarray(draw(scene)).save(stream, format="PNG")
     return stream.getvalue()
 
 
-__all__ = ["examples_of", "grid_examples", "world_picture"]
+def _told_scene(data: CorpusConfig, split: str, number: int, line: Line) -> Scene | None:
+    if split not in [each.value for each in Split] or data.languages[0] not in get_args(Language):
+        return None
+    targets = tuple(language for language in data.languages if language != "en")
+    scene = World(data.world_seed, targets).scene(Split(split), number, Part.TEST)
+    return scene if caption(scene, data.languages[0]) == line.source else None
+
+
+def _classified_scene(data: DataConfig, number: int, line: Line) -> Scene | None:
+    examples, scenes = world_examples(data.task, World(data.world_seed), number + 1, Part.TEST)
+    return scenes[number] if examples[number].text == line.source else None
+
+
+def _data(folder: Path) -> object:
+    """The section ``data`` of a run's settings."""
+    kind = load_recipe(recipe_of(folder)).Settings
+    settings: Frozen = read_settings(kind, folder / "config.toml")
+    return dict(settings).get("data")
+
+
+__all__ = ["confounder", "examples_of", "grid_examples", "world_picture"]

@@ -10,11 +10,15 @@ import pytest
 import torch
 
 from phosphene.core.errors import InputError
+from phosphene.data.classification_world import world_examples
 from phosphene.data.hidden import HIDDEN, hidden_share, hide
+from phosphene.data.world.lexicon import ANIMALS
+from phosphene.data.world.splits import Part, World
 from phosphene.evaluate.probes.clusters import k_means, mutual_information, principal_axes
+from phosphene.evaluate.probes.confounders import confounders, follows_label
 from phosphene.evaluate.probes.consistency import consistency
 from phosphene.evaluate.probes.degrade import Degraded, degrade
-from phosphene.evaluate.probes.density import density, distance, of_interest
+from phosphene.evaluate.probes.density import density, distance, of_every_example, of_interest
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome
 from phosphene.evaluate.probes.lexical import Entry, lexical, read_entries
@@ -210,3 +214,48 @@ def test_a_finding_survives_json() -> None:
     assert Finding.restore(found.record()) == found
     with pytest.raises(KeyError, match="no 'b' under 'right'"):
         found.score("right", "b")
+
+
+def test_models_that_look_at_one_modality_do_not_follow_an_exclusive_or() -> None:
+    """In the world's binary task exactly every second text and picture makes a pair."""
+    examples, scenes = world_examples("hostility", World(1), 80, Part.TEST)
+    texts = [example.text for example in examples]
+    labels = np.array([example.labels == ("hostile",) for example in examples]).astype(np.int64)
+    pairs = confounders(
+        texts, np.arange(80), labels, [range(start, start + 4) for start in range(0, 80, 4)]
+    )
+    assert len(pairs) == 40 and len(set(pairs.ravel().tolist())) == 80
+    for one, other in pairs:
+        assert texts[one] == texts[other] and labels[one] != labels[other]
+        assert scenes[one].focus.kind != scenes[other].focus.kind
+    lifeless = np.array([scene.focus.kind not in ANIMALS for scene in scenes]).astype(np.int64)
+    models = {"knows": labels, "constant": 0 * labels, "text": labels ^ lifeless, "image": lifeless}
+    found = follows_label("test", models, labels, pairs)
+    for name, follows, changes in (
+        ("knows", 100, 100),
+        ("constant", 0, 0),
+        ("text", 0, 0),
+        ("image", 50, 100),
+    ):
+        assert found.score(name, "follows the label, %").value == follows, name
+        assert found.score(name, "answer changes, %").value == changes, name
+
+
+def test_confounders_differ_in_picture_and_label_and_share_a_group() -> None:
+    texts = ["a", "a", "a", "b", "a"]
+    pictures, labels = np.array([1, 1, 2, 3, 4]), np.array([0, 1, 0, 1, 1])
+    assert confounders(texts, pictures, labels, [range(5)]).tolist() == [[0, 4], [1, 2], [2, 4]]
+    assert confounders(texts, pictures, labels, [range(2), range(2, 4)]).shape == (0, 2)
+
+
+def test_views_are_shown_of_every_example_and_densities_of_those_of_label_0() -> None:
+    """Logits 0 and ln 3 say 1/4 and 3/4."""
+    logits = torch.tensor([[0.0, 1.0986123], [1.0986123, 0.0], [0.0, 0.0]])
+    labels = torch.tensor([0, 1, 1])
+    what, every = of_every_example(logits, labels)
+    assert what == "the second class" and every == pytest.approx([0.75, 0.25, 0.5])
+    assert of_interest(logits, labels)[1] == pytest.approx([0.75])
+    three = torch.zeros(3, 3)
+    assert of_every_example(three, labels)[1] == pytest.approx([1 / 3] * 3)
+    held = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
+    assert len(of_every_example(logits, held)[1]) == 6 and len(of_interest(logits, held)[1]) == 3

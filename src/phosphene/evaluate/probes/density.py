@@ -1,7 +1,8 @@
 """How a classifier's probabilities are distributed, beside its teacher's (Figures 3 and 6, MSD).
 
-Of two classes: the probability of the second one, for the examples of the first. Of several: that
-of the true label. Of many labels at once: that of the labels which an example does not have.
+Densities are of one kind of answer (Figure 6). Of two classes: the probability of the second one,
+for the examples of the first. Of several: that of the true label. Of many labels at once: that of
+the labels which an example does not have. Views are shown of every example (Figure 3).
 """
 
 from __future__ import annotations
@@ -36,6 +37,17 @@ def of_interest(
     return "the true label", shares[torch.arange(len(labels)), labels].numpy()
 
 
+def of_every_example(
+    logits: Float[Tensor, "example label"], labels: Int[Tensor, " example"] | Tensor
+) -> tuple[str, Probabilities]:
+    """The same, and no example is left out: the second of two classes, each of many labels."""
+    if labels.dim() == 2:
+        return "each label", logits.double().sigmoid().flatten().numpy()
+    if logits.shape[1] == 2:
+        return "the second class", logits.double().softmax(dim=1)[:, 1].numpy()
+    return of_interest(logits, labels)
+
+
 def density(
     values: Probabilities,
 ) -> tuple[Float[np.ndarray, " place"], Float[np.ndarray, " place"]]:
@@ -60,4 +72,4 @@ def distance(one: Probabilities, other: Probabilities) -> float:
     return float(np.abs(np.sort(one) - np.sort(other)).mean())
 
 
-__all__ = ["density", "distance", "of_interest"]
+__all__ = ["density", "distance", "of_every_example", "of_interest"]
