@@ -170,8 +170,8 @@ def test_views_are_scored_each_by_itself() -> None:
     assert [found.score(view, "accuracy").value for view in views] == [100, 50, 0]
     assert [found.score(view, "AUC").value for view in views] == [100, 50, 0]
     curves = [[value for _, value in curve.points] for curve in plot.curves]  # type: ignore[union-attr]
-    # The probability of b for both examples of a, the surest first in every view.
-    expected = [(-3, -2), (-2, -2), (3, 2)]
+    # The probability of b for every example, in the order of what both modalities say.
+    expected = [(-3, -2, 1, 2), (-2, -2, -2, -2), (3, 2, -1, -2)]
     for curve, gaps in zip(curves, expected, strict=True):
         assert curve == pytest.approx([1 / (1 + math.exp(-gap)) for gap in gaps])
 

@@ -252,7 +252,7 @@ def test_modality_shows_its_student_other_pictures_mean_regions_and_none(
     data = examples()
     splits = SimpleNamespace(test=data, validation=data)
     side = Mock(spec=modality_kd_probes.Side, data=splits, model=None)
-    teacher = Mock(spec=modality_kd_probes.Side)
+    teacher = Mock(spec=modality_kd_probes.Side, data=splits)
     trained = Mock(spec=modality_kd_probes.Trained, student=side, teacher=teacher)
     settings = Mock(spec=modality_kd_probes.Settings, system="kd")
     answer = modality_kd_probes._incongruent(trained, settings, ASKED)
