@@ -165,7 +165,7 @@ def test_settings_that_do_not_fit_are_refused() -> None:
         settings(system="kd", base="sp")
     with pytest.raises(InputError, match="three weights in"):
         settings(distillation={"population": (1.0, 2.0, 0.0)})
-    with pytest.raises(InputError, match="needs a section data.files"):
+    with pytest.raises(InputError, match=r"needs a section data\.files"):
         settings(data={"source": "files"})
 
 
