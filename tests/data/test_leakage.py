@@ -20,7 +20,6 @@ from phosphene.data.leakage import (
     resemblance,
     shingles,
     small,
-    words_of,
 )
 from phosphene.recipes.leakage import leakage, published_sets
 
@@ -96,7 +95,7 @@ def test_looking_up_the_rarest_shingles_misses_nothing() -> None:
         for place, text in test.items()
         if max(resemblance(shingles(text), shingles(other)) for other in train.values()) >= NEAR
     }
-    assert not any(allowed_edits(len(words_of(text))) for text in texts)  # resemblance alone
+    assert not any(allowed_edits(len(sentence_words(text))) for text in texts)  # resemblance alone
     found = leaks(DataSet("train", train), DataSet("test", test))
     assert 0 < len(by_hand) < 20
     assert {leak.test.partition(": ")[0] for leak in found} == by_hand

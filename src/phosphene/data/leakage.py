@@ -12,9 +12,7 @@ one of their rarest elements, so only those are looked up).
 from __future__ import annotations
 
 import hashlib
-import html
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +25,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from phosphene.data.captions import picture_key, sentence_key
+from phosphene.data.captions import picture_key, sentence_key, sentence_words
 from phosphene.data.edits import EditIndex
 from phosphene.data.image import load_rgb
 
@@ -40,7 +38,6 @@ LOOK_BITS: Final = 12
 LOOK_LEVELS: Final = 8.0
 """Of 255 levels so many may their thumbnails differ, on average."""
 _SIDE: Final = 16
-_WORD: Final = re.compile(r"\w+")
 Shingle = str
 Shingles = frozenset[Shingle]
 
@@ -136,7 +133,7 @@ class Sentences:
 
     def __init__(self, sentences: Iterable[tuple[int, str, str]]) -> None:
         self._all = [_Asked(*each, shingles(each[2])) for each in sentences]
-        self._edits = EditIndex([words_of(each.text) for each in self._all])
+        self._edits = EditIndex([sentence_words(each.text) for each in self._all])
         self._same: defaultdict[str, list[_Asked]] = defaultdict(list)
         self._frequency = Counter(one for each in self._all for one in each.shingles)
         self._index: defaultdict[Shingle, list[_Asked]] = defaultdict(list)
@@ -158,7 +155,7 @@ class Sentences:
                 id(each): each for one in self._rarest(own) for each in self._index.get(one, ())
             }
             near = [each for each in candidates.values() if resemblance(own, each.shingles) >= NEAR]
-            near += [self._all[number] for number in self._edits.near(words_of(text))]
+            near += [self._all[number] for number in self._edits.near(sentence_words(text))]
             for each in near:
                 value = resemblance(own, each.shingles)
                 if value > each.best:
@@ -176,14 +173,9 @@ class Sentences:
         return sorted(of, key=lambda one: (self._frequency[one], one))[:count]
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a sentence in lower case, without punctuation."""
-    return _WORD.findall(html.unescape(text).lower())
-
-
 def shingles(text: str) -> Shingles:
     """The words of a sentence and its pairs of neighbouring words."""
-    words = words_of(text)
+    words = sentence_words(text)
     return frozenset([*words, *map(" ".join, pairwise(words))])
 
 
@@ -272,5 +264,4 @@ __all__ = [
     "shared_pictures",
     "shingles",
     "small",
-    "words_of",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from phosphene.core.types import Batch
+from phosphene.data.loader import Indices
 from phosphene.data.text import SubWords, Tokenizer
 from phosphene.evaluate.probes.attention import (
     decoder_weights,
@@ -30,8 +31,25 @@ from phosphene.recipes.probe import Answer, Asked
 from phosphene.recipes.translation_probes import Used
 from phosphene.report.model import HeatMap
 
-MEASURED: Final = 64
+_MEASURED: Final = 64
 """At most so many examples are averaged over."""
+
+
+class Batched(Protocol):
+    """Examples that can be put side by side."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def batch(self, indices: Indices) -> Batch:
+        """Some of them side by side."""
+        ...
+
+
+def first_batch(data: Batched, device: torch.device) -> Batch:
+    """The examples that are averaged over: the first ones."""
+    return data.batch(np.arange(min(len(data), _MEASURED))).to(device)
 
 
 def ask_fusion_attention(
@@ -41,7 +59,7 @@ def ask_fusion_attention(
     findings, figures = [], []
     for name, used in tests.items():
         data = used.data
-        batch = data.batch(np.arange(min(len(data), MEASURED))).to(model.embedding.table.device)
+        batch = first_batch(data, model.embedding.table.device)
         words = batch.source.mask
         regions, read = fusion_weights(model, batch), decoder_weights(model, batch)
         count, rows = regions.shape[3], read.shape[4]
@@ -77,7 +95,7 @@ def ask_region_attention(
     findings, figures = [], []
     for name, used in tests.items():
         data = used.data
-        batch = data.batch(np.arange(min(len(data), MEASURED))).to(model.embedding.table.device)
+        batch = first_batch(data, model.embedding.table.device)
         weights = region_weights(model, batch)
         assert batch.regions is not None
         findings.append(
@@ -105,7 +123,7 @@ def ask_prefix_attention(
     findings, figures = [], []
     for name, used in tests.items():
         data = used.data
-        batch = data.batch(np.arange(min(len(data), MEASURED))).to(model.embedding.table.device)
+        batch = first_batch(data, model.embedding.table.device)
         weights, words = prefix_weights(model, batch), gold(batch.target)[1]
         rows = words.new_ones(len(batch), weights.shape[-1])
         findings.append(
@@ -199,11 +217,11 @@ def heat_maps(
 
 
 __all__ = [
-    "MEASURED",
     "ask_fusion_attention",
     "ask_prefix_attention",
     "ask_region_attention",
     "by_head",
     "encoder_attention",
+    "first_batch",
     "heat_maps",
 ]

@@ -29,7 +29,8 @@ from phosphene.recipes import (
 )
 from phosphene.recipes.clip_prefix_model import vocabulary
 from phosphene.recipes.crosslingual_vqa_sets import read_sets
-from phosphene.recipes.modality_kd_data import label_set, read_examples, read_questions
+from phosphene.recipes.modality_kd_data import read_questions
+from phosphene.recipes.modality_kd_files import label_set, read_examples
 from phosphene.recipes.vlp_mmt_data import read_captions
 from phosphene.report.model import Table
 from phosphene.report.tables import to_text

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,18 +17,8 @@ from torch import Tensor
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.data.answers import AnswerVocabulary
-from phosphene.data.classification import Example, Examples, LabelSet, check_classes
+from phosphene.data.classification import Example, LabelSet
 from phosphene.data.classification_data import ClassificationData
-from phosphene.data.classification_readers import (
-    ENTAILMENT,
-    GENRES,
-    HATEFUL_MEMES,
-    hateful_memes,
-    labelled_jsonl,
-    mm_imdb,
-    posters,
-    snli_ve,
-)
 from phosphene.data.classification_world import CONFOUNDERS, WORLD_LABELS, world_examples
 from phosphene.data.corpus import CorpusConfig, data_root
 from phosphene.data.dataset import NO_PICTURE
@@ -42,12 +32,11 @@ from phosphene.models.folder import Vision
 from phosphene.models.regions import GridTeacher, extract_regions, world_regions
 from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.visual import freeze
+from phosphene.recipes.modality_kd_files import label_set, photo_names, read_files
 from phosphene.recipes.modality_kd_settings import DataConfig, FilesConfig, Settings
 from phosphene.recipes.world_teacher import train_world_detector
 from phosphene.train.stage import Fitter
 
-_NAMED: Final = 3
-"""Of the rows that were left out, so many are shown."""
 _PARTS = {"train": Part.TRAIN, "validation": Part.VALID, "test": Part.TEST}
 
 
@@ -264,106 +253,11 @@ def drawn(questions: Sequence[Question], most: int | None) -> Sequence[Question]
 def _files(files: FilesConfig, most: int, log: RunLog) -> Data:
     labels = label_set(files)
     table = RegionTable(StoredRegions(files.regions), most=most)
-    read = {
-        name: with_regions(read_examples(files, labels, name, path), table, files, path)
-        for name, path in files.paths.items()
-    }
-    check_names([example for found in read.values() for example in found.examples])
-    check_classes(read["train"], labels, files.train)
-    _tell(read, log)
     splits = {
         name: Split(found.examples, photo_names(found.examples), table, skipped=found.skipped)
-        for name, found in read.items()
+        for name, found in read_files(files, labels, table, log).items()
     }
     return Data(labels, splits)
-
-
-def photo_names(examples: Sequence[Example]) -> tuple[str | None, ...]:
-    """What a store of regions knows photos by: their file names without suffix."""
-    return tuple(None if each.image is None else each.image.stem for each in examples)
-
-
-def with_regions(found: Examples, table: RegionTable, files: FilesConfig, path: Path) -> Examples:
-    """The examples of ``path`` that have regions or no picture.
-
-    Raises:
-        InputError: a picture has none and ``files`` does not say to keep going, or nothing is left.
-    """
-    kept, skipped = [], list(found.skipped)
-    for example, name in zip(found.examples, photo_names(found.examples), strict=True):
-        if name is None or name in table:
-            kept.append(example)
-            continue
-        line = f"{example.place}: no regions of {example.image} in {files.regions}"
-        if not files.keep_going:
-            raise InputError(f"{line}: expected an entry {name!r}")
-        skipped.append(line)
-    if not kept:
-        raise InputError(f"{path}: no example that can be used ({len(skipped)} left out)")
-    return Examples(tuple(kept), tuple(skipped))
-
-
-def check_names(examples: Sequence[Example]) -> None:
-    """Two photos of one name would be shown with the regions of one of them.
-
-    Raises:
-        InputError: there are two such photos.
-    """
-    first: dict[str, Example] = {}
-    for example in examples:
-        if example.image is None:
-            continue
-        other = first.setdefault(example.image.stem, example)
-        assert other.image is not None
-        if other.image != example.image and other.image.resolve() != example.image.resolve():
-            raise InputError(
-                f"{example.place}: {example.image} has the name of {other.image} ({other.place}); "
-                "regions are found by file names without suffix"
-            )
-
-
-def _tell(read: Mapping[str, Examples], log: RunLog) -> None:
-    """What was left out, once in a log that may be of a resumed run."""
-    log.rewind("data", -1)
-    for name, found in read.items():
-        if found.skipped:
-            first = found.skipped[:_NAMED]
-            log.event("data", 0, "left out", split=name, rows=len(found.skipped), first=first)
-            log.say(f"{name}: {len(found.skipped):,} rows left out, first of all:")
-            for line in first:
-                log.say(f"  {line}")
-
-
-def label_set(files: FilesConfig) -> LabelSet:
-    """The labels of a format, or those that a user names."""
-    return {
-        "hateful_memes": HATEFUL_MEMES,
-        "mm_imdb": GENRES,
-        "snli_ve": ENTAILMENT,
-    }.get(files.format, LabelSet(files.labels, files.many))
-
-
-def read_examples(files: FilesConfig, labels: LabelSet, name: str, path: Path) -> Examples:
-    """The examples of one split, as its format has them.
-
-    Raises:
-        InputError: the file is missing or wrong.
-    """
-    keep = files.keep_going
-    match files.format:
-        case "hateful_memes":
-            return hateful_memes(path, keep_going=keep)
-        case "mm_imdb":
-            part = "dev" if name == "validation" else "train" if name == "train" else "test"
-            return mm_imdb(path, part, keep_going=keep)  # type: ignore[arg-type]
-        case "snli_ve":
-            assert files.images is not None
-            return snli_ve(path, files.images, keep_going=keep)
-        case "posters":
-            assert files.images is not None
-            return posters(path, files.images, labels, keep_going=keep)
-        case "jsonl":
-            return labelled_jsonl(path, labels, keep_going=keep)
 
 
 __all__ = [
@@ -373,6 +267,5 @@ __all__ = [
     "drawn",
     "load_data",
     "mean_region",
-    "read_examples",
     "read_questions",
 ]

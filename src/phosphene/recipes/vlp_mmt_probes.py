@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from phosphene.core.errors import InputError
 from phosphene.data.dataset import Encode, TranslationData, encode
 from phosphene.data.regions import RegionTable, picture_names
@@ -19,7 +17,7 @@ from phosphene.evaluate.system import System, with_photo_subsets
 from phosphene.evaluate.world import world_judge
 from phosphene.models.regions import GridTeacher, look_at
 from phosphene.models.sources import VLSource
-from phosphene.recipes.attention_probe import MEASURED, encoder_attention
+from phosphene.recipes.attention_probe import encoder_attention, first_batch
 from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.probe import Answer, Asked, Fitting
 from phosphene.recipes.sentence_probes import sentence_probes
@@ -172,7 +170,7 @@ def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     for name, used in illustrated(subject(trained, settings).tests, asked).items():
         data = used.data
         device = trained.model.embedding.table.device
-        batch = data.batch(np.arange(min(len(data), MEASURED))).to(device)
+        batch = first_batch(data, device)
         drawn = [
             (pair.id, trained.data.wordpiece.pieces(pair.source))
             for pair in data.pairs[: min(asked.examples, len(batch))]

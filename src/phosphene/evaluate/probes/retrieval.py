@@ -47,22 +47,12 @@ def retrieval(title: str, real: Maps, generated: Mapping[str, Sequence[Maps]]) -
         Score(f"R@{k}", 100 * chance, f"{min(k, photos)} of {photos} photos")
         for k, chance in zip(KS, chances, strict=True)
     )
-    rows["chance, upper limit"] = tuple(
-        Score(
-            f"R@{k}",
-            100 * upper_limit(photos, chance) / photos,
-            f"guessing finds more with probability below 0.025 (binomial, {photos} photos)",
+    for side, limit, finds in (("upper", upper_limit, "more"), ("lower", lower_limit, "less")):
+        says = f"guessing finds {finds} with probability below 0.025 (binomial, {photos} photos)"
+        rows[f"chance, {side} limit"] = tuple(
+            Score(f"R@{k}", 100 * limit(photos, chance) / photos, says)
+            for k, chance in zip(KS, chances, strict=True)
         )
-        for k, chance in zip(KS, chances, strict=True)
-    )
-    rows["chance, lower limit"] = tuple(
-        Score(
-            f"R@{k}",
-            100 * lower_limit(photos, chance) / photos,
-            f"guessing finds less with probability below 0.025 (binomial, {photos} photos)",
-        )
-        for k, chance in zip(KS, chances, strict=True)
-    )
     note = (
         "percent; above the upper limit is better than guessing, below the lower one worse. Ranked "
         "by the cosine of centred means over positions; uncentred: of whole features as they are."
