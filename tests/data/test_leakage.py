@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from phosphene.data.captions import sentence_words
 from phosphene.data.edits import allowed_edits
 from phosphene.data.leakage import (
     NEAR,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ _MEASURED: Final = 64
 """At most so many examples are averaged over."""
 
 
+@runtime_checkable
 class Batched(Protocol):
     """Examples that can be put side by side."""
 
