@@ -223,6 +223,7 @@ def test_a_run_on_hidden_words_says_so_and_is_asked_about_whole_sentences(
     (finding,) = probe_run(tmp_path / "a", "degrade", seeds=1, split="ordinary").findings
     assert finding.score("whole", "words hidden, %").value == 0
     assert finding.score("colours", "words hidden, %").value > 0
+    assert all(any("METEOR" in score.name for score in row) for row in finding.rows.values())
     known = [line.likelihood for line in found.split("ordinary").lines]
     said = finding.score("colours", "log-likelihood").value
     assert said == pytest.approx(sum(known) / len(known))

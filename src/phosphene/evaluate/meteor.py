@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from phosphene.evaluate.score import Score
+from phosphene.evaluate.score import Score, Unavailable
 
 NAME = "METEOR 1.5"
 MAX_SECONDS = 900
@@ -58,6 +58,16 @@ def meteor(hypotheses: Sequence[str], references: Sequence[str], language: str) 
         raise MeteorUnavailable("the program printed no final score")
     label = NAME if modules == _FULL else f"{NAME} {modules.replace(' ', '+')}"
     return Score(label, 100.0 * float(value[1]), f"{identity[1]}|lang:{language}|nrefs:1")
+
+
+def meteor_if_available(
+    hypotheses: Sequence[str], references: Sequence[str], language: str
+) -> Score | Unavailable:
+    """:func:`meteor`, or why it cannot run."""
+    try:
+        return meteor(hypotheses, references, language)
+    except MeteorUnavailable as error:
+        return Unavailable(NAME, str(error))
 
 
 def find_jar() -> Path:
@@ -105,4 +115,11 @@ def _write(path: Path, sentences: Sequence[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
 
 
-__all__ = ["MAX_SECONDS", "NAME", "MeteorUnavailable", "find_jar", "meteor"]
+__all__ = [
+    "MAX_SECONDS",
+    "NAME",
+    "MeteorUnavailable",
+    "find_jar",
+    "meteor",
+    "meteor_if_available",
+]

@@ -22,7 +22,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from phosphene.core.errors import InputError
 from phosphene.data.lines import parallel
-from phosphene.evaluate.meteor import MeteorUnavailable, meteor
+from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.moses import check_language, detokenise, looks_tokenised, unescape
 from phosphene.evaluate.score import Score, Unavailable, as_record
 from phosphene.evaluate.significance import Comparison, bleu_statistics, compare
@@ -206,12 +206,12 @@ def score_files(
     scores = score_corpus(hypotheses, references, language, raw_references, tokenised=tokenised)
     unavailable = []
     if with_meteor:
-        try:
-            score = meteor(hypotheses, references, language)
+        score = meteor_if_available(hypotheses, references, language)
+        if isinstance(score, Unavailable):
+            unavailable.append(score)
+        else:
             view: View = "tokenised" if tokenised else "raw"
             scores.append(replace(score, signature=f"{score.signature}|hyp:{view}|ref:{view}"))
-        except MeteorUnavailable as error:
-            unavailable.append(Unavailable("METEOR 1.5", str(error)))
     return ScoreReport(
         hypothesis=str(hypothesis),
         reference=str(reference),

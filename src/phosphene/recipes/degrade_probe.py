@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -56,7 +57,8 @@ def ask_degrade(subject: Subject, asked: Asked, source: str) -> Answer:
             for kind, draws in hidden.items()
         }
         with asked.log.progress(title, 1) as advance:
-            findings.append(degrade(title, use, _reread(subject, used, whole), versions))
+            run = partial(use, with_meteor=True)
+            findings.append(degrade(title, run, _reread(subject, used, whole), versions))
             advance(1)
     return Answer(tuple(findings))
 

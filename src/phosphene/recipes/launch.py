@@ -13,9 +13,8 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, peak_memory_bytes
 from phosphene.data.store import Store
-from phosphene.evaluate.meteor import MeteorUnavailable, meteor
+from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.results import read_results, results_record, write_results
-from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Results, SplitResult
 from phosphene.recipes import CACHING, config_path, load_recipe
 from phosphene.recipes.present import comparison_tables, cost_table, results_table, run_report
@@ -138,11 +137,7 @@ def _add_meteor(split: SplitResult, language: str) -> SplitResult:
     if not split.lines or split.kind == "answers":
         return split
     spoken = [line.hypothesis for line in split.lines]
-    score: Score | Unavailable
-    try:
-        score = meteor(spoken, [line.reference for line in split.lines], language)
-    except MeteorUnavailable as error:
-        score = Unavailable("METEOR 1.5", str(error))
+    score = meteor_if_available(spoken, [line.reference for line in split.lines], language)
     return replace(split, scores=(*split.scores, score))
 
 

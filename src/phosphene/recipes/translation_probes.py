@@ -13,6 +13,7 @@ from phosphene.core.runlog import Advance
 from phosphene.data.corpus import data_root
 from phosphene.data.dataset import TranslationData
 from phosphene.data.translation import Pair
+from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.moses import tokenise
 from phosphene.evaluate.probes.contrastive import (
     Candidate,
@@ -77,13 +78,14 @@ def chosen(tests: Mapping[str, Anything], name: str | None) -> dict[str, Anythin
     return {name: tests[name]}
 
 
-def use(used: Used) -> Outcome:
-    """Translate and score the references."""
+def use(used: Used, *, with_meteor: bool = False) -> Outcome:
+    """Translate and score the references, with METEOR too where it is asked for."""
     system, data = used.system, used.data
     said = translate_all(system.model, data, system.tokenizer, system.search, None, system.forced)
     bleu = score_corpus(said, data.references, system.language, tokenised=system.tokenised)[0]
+    meteor = [meteor_if_available(said, data.references, system.language)] if with_meteor else []
     judged = [] if used.judge is None else used.judge(said)
-    return Outcome(reference_likelihoods(system.model, data), (*judged, bleu))
+    return Outcome(reference_likelihoods(system.model, data), (*judged, bleu, *meteor))
 
 
 def swaps(data: TranslationData, seeds: int) -> list[TranslationData]:

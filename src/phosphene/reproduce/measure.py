@@ -12,7 +12,7 @@ import numpy as np
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import Signature
 from phosphene.evaluate.meteor import NAME as METEOR
-from phosphene.evaluate.meteor import MeteorUnavailable, meteor
+from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.results import read_results
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Results, SplitResult
@@ -149,11 +149,20 @@ class Measurements:
             for finding in probed.findings if probed.probe == column.probe else ():
                 if is_about(finding.title, split) and column.condition in finding.rows:
                     for score in finding.rows[column.condition]:
-                        if score.name == asked:
+                        if is_called(score.name, asked):
                             return score
         failure = run.probing(column.probe).failure
         reason = f"failed: {failure}" if failure else "has not found it"
         return Unavailable(asked, f"probe '{column.probe}' {reason}")
+
+
+def is_called(name: str, asked: str) -> bool:
+    """Whether a score is the one asked for; METEOR's name ends with the modules of a language.
+
+    >>> is_called("METEOR 1.5 exact+stem", "METEOR 1.5"), is_called("BLEU raw", "BLEU")
+    (True, False)
+    """
+    return name == asked or (asked == METEOR and name.startswith(f"{METEOR} "))
 
 
 def is_about(title: str, split: str) -> bool:
@@ -195,12 +204,9 @@ def _meteor(split: SplitResult, language: str, *, asked: bool) -> Score | Unavai
     if not asked:
         return _NO_METEOR
     said = [line.hypothesis for line in split.lines]
-    try:
-        return meteor(said, [line.reference for line in split.lines], language)
-    except MeteorUnavailable as error:
-        return Unavailable(METEOR, str(error))
+    return meteor_if_available(said, [line.reference for line in split.lines], language)
 
 
 _NO_METEOR = Unavailable(METEOR, "not asked for (--meteor)")
 
-__all__ = ["Measured", "Measurements", "NotMeasured", "is_about", "merged"]
+__all__ = ["Measured", "Measurements", "NotMeasured", "is_about", "is_called", "merged"]
