@@ -36,6 +36,14 @@ def test_the_same_settings_resume_and_others_do_not(tmp_path: Path) -> None:
         open_run(tmp_path / "run", "modality_kd", Settings())
 
 
+def test_a_setting_that_did_not_exist_then_has_its_default(tmp_path: Path) -> None:
+    open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
+    (tmp_path / "run" / "config.toml").write_text("seed = 2\n")
+    open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
+    with pytest.raises(InputError, match=r"started with other settings \(now: name = .b.\)"):
+        open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2, name="b"))
+
+
 def test_a_start_that_was_killed_at_once_is_begun_again(tmp_path: Path) -> None:
     open_run(tmp_path / "run", "inversion_mmt", Settings())
     (tmp_path / "run" / "manifest.json").rename(tmp_path / "run" / ".manifest.json.partial")

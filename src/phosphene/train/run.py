@@ -2,7 +2,7 @@
 
 ``config.toml`` (exact), ``manifest.json``, ``log.jsonl``, ``checkpoints/``, ``model/``,
 ``results.json``, ``report.html``. Starting again in a folder that exists resumes it, and only
-with the same settings.
+with the same settings; one that did not exist then has its default.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import phosphene
-from phosphene.core.config import Frozen, dump_toml, settings_hash
+from phosphene.core.config import Frozen, dump_toml, read_settings, settings_hash
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.core.runlog import commit
@@ -26,7 +26,7 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
     manifest = folder / "manifest.json"
     if manifest.exists():
         check_recipe(folder, recipe)
-        before = _read_config(folder / "config.toml")
+        before = dump_toml(read_settings(type(settings), folder / "config.toml"))
         if before != dump_toml(settings):
             raise InputError(
                 f"{folder / 'config.toml'}: this run was started with other settings "
@@ -47,13 +47,6 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
 
 _BEFORE_MANIFEST = ("config.toml", ".config.toml.partial", ".manifest.json.partial")
 """All that a start which was killed at once leaves behind."""
-
-
-def _read_config(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read; expected the run's settings") from error
 
 
 def check_recipe(folder: Path, recipe: str) -> None:
