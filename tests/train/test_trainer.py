@@ -355,10 +355,7 @@ def test_a_shared_stage_is_trained_once(tmp_path: Path) -> None:
 
 
 def in_two_processes(folder: Path, strategy: str, updates: int = 1000) -> str:
-    """Run :func:`shared_run`; what went wrong.
-
-    Processes that did not find each other (a port taken meanwhile) have not trained: once more.
-    """
+    """Run :func:`shared_run`; what went wrong. A start that trained nothing is tried once more."""
     script = Path(__file__).with_name("tiny_training.py")
     error = ""
     for _ in range(2):
@@ -371,7 +368,7 @@ def in_two_processes(folder: Path, strategy: str, updates: int = 1000) -> str:
             check=False,
         )
         error = done.stderr[-2000:] if done.returncode else ""
-        if "DistNetworkError" not in error and "Connection" not in error:
+        if (folder / "log.jsonl").exists():
             break
     return error
 

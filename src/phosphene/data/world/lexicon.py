@@ -142,6 +142,18 @@ boy                | 男の子   | m लड़का लड़के लड़�
 girl               | 女の子   | f लड़की लड़कियाँ लड़की
 """
 
+RELATION_WORDS: Final[dict[Literal["ja", "hi"], dict[Relation, str]]] = {
+    "ja": {"left": "左", "right": "右", "above": "上方", "below": "下方", "on": "上"},
+    "hi": {
+        "left": "के बाईं ओर",
+        "right": "के दाईं ओर",
+        "above": "के ऊपर",
+        "below": "के नीचे",
+        "on": "पर",
+    },
+}
+"""Where one thing is of another, in the questions of other languages."""
+
 
 def _rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")] for line in table.strip().splitlines()]
@@ -231,7 +243,8 @@ def ambiguous_nouns(language: Language) -> tuple[str, ...]:
 
 __all__ = [
     "ACTIONS", "ANIMALS", "CHILDREN", "COLOURS", "HINDI", "JAPANESE", "KINDS", "ORDINARY",
-    "PEOPLE", "PLACES", "PORTABLE", "RARE", "RELATIONS", "SENSES", "SENSE_PLACES", "SIZES",
+    "PEOPLE", "PLACES", "PORTABLE", "RARE", "RELATIONS",
+    "RELATION_WORDS", "SENSES", "SENSE_PLACES", "SIZES",
     "SUPPORTS", "WORDS", "Action", "Colour", "Gender", "HindiWord", "Language", "Place",
     "Relation", "Size", "Word", "ambiguous_nouns", "noun",
 ]  # fmt: skip

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from phosphene.data.world.answer_words import AnswerLanguage
-from phosphene.data.world.lexicon import Relation
 
 Form = Literal[
     "held", "watched", "beside", "related", "shown", "who",
@@ -339,15 +338,4 @@ PARAPHRASES: Final[dict[Form, dict[AnswerLanguage, tuple[str, ...]]]] = {
     },
 }
 
-RELATION_WORDS: Final[dict[Literal["ja", "hi"], dict[Relation, str]]] = {
-    "ja": {"left": "左", "right": "右", "above": "上方", "below": "下方", "on": "上"},
-    "hi": {
-        "left": "के बाईं ओर",
-        "right": "के दाईं ओर",
-        "above": "के ऊपर",
-        "below": "के नीचे",
-        "on": "पर",
-    },
-}
-
-__all__ = ["PARAPHRASES", "RELATION_WORDS", "Form"]
+__all__ = ["PARAPHRASES", "Form"]

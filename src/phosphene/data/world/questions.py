@@ -21,10 +21,11 @@ from phosphene.data.world.lexicon import (
     JAPANESE,
     ORDINARY,
     PEOPLE,
+    RELATION_WORDS,
     WORDS,
     Relation,
 )
-from phosphene.data.world.question_words import PARAPHRASES, RELATION_WORDS, Form
+from phosphene.data.world.question_words import PARAPHRASES, Form
 from phosphene.data.world.scene import Scene
 from phosphene.data.world.splits import seeded
 
