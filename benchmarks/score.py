@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from phosphene.evaluate.repeated import bootstrap_difference, of_sums
+from phosphene.evaluate.repeated import of_sums, paired_difference
 from phosphene.evaluate.significance import corpus_bleu, paired_bootstrap
 from phosphene.evaluate.translation import corpus_statistics, score_corpus
 
@@ -62,7 +62,7 @@ def main() -> None:
     several = [(np.stack([ours] * 5), np.stack([theirs] * 5))]
     show(
         "1,000 resamples, five seeds",
-        lambda: bootstrap_difference(several, of_sums(corpus_bleu), seed=1),
+        lambda: paired_difference(several, of_sums(corpus_bleu), seed=1),
     )
 
 

@@ -16,7 +16,7 @@ from phosphene.evaluate.answer_statistics import (
     right_answers,
 )
 from phosphene.evaluate.classification import auc, f1
-from phosphene.evaluate.repeated import bootstrap_difference, of_sums
+from phosphene.evaluate.repeated import of_sums, paired_difference
 from phosphene.evaluate.significance import Interval
 from phosphene.evaluate.system import Line
 
@@ -110,5 +110,5 @@ def test_a_system_does_not_differ_from_itself(score: str) -> None:
         counts = [label_counts(labelled(seed)[0], len(NAMES)) for seed in (1, 2, 3)]
         corpora = np.stack([each for each in counts if each is not None])
         scored = of_sums({"macro": macro_f1, "micro": micro_f1}[score])
-    same = bootstrap_difference([(corpora, corpora)], scored, seed=1)
+    same = paired_difference([(corpora, corpora)], scored, seed=1)
     assert (same.delta, same.interval, same.p_value) == (0.0, Interval(0.0, 0.0), 1.0)

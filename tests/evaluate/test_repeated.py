@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from phosphene.evaluate import repeated
 from phosphene.evaluate.repeated import (
-    bootstrap_difference,
-    bootstrap_seeds_and_items,
+    Difference,
     holm,
     of_sums,
+    paired_difference,
     paired_t,
-    t_tails,
 )
 from phosphene.evaluate.significance import (
     Interval,
@@ -51,34 +50,6 @@ def test_holm_is_between_nothing_and_bonferroni(values: list[float]) -> None:
     assert [found[name] for name in order] == sorted(found.values())
 
 
-def test_one_model_has_the_interval_of_its_items_and_equal_items_that_of_the_models() -> None:
-    rng = np.random.default_rng(0)
-    items = rng.random(200)
-    one, plain = (
-        bootstrap_seeds_and_items(items[None], seed=1, resamples=2000),
-        bootstrap_mean(items, seed=2, resamples=2000),
-    )
-    assert one.low == pytest.approx(plain.low, abs=0.005)
-    assert one.high == pytest.approx(plain.high, abs=0.005)
-    models = np.repeat([[0.0], [1.0]], 50, axis=1)
-    assert bootstrap_seeds_and_items(models, seed=1) == Interval(0.0, 1.0)
-    with pytest.raises(ValueError, match="no seeds or no items"):
-        bootstrap_seeds_and_items(np.zeros((0, 4)), seed=1)
-
-
-def test_both_kinds_of_chance_are_covered() -> None:
-    """Models and items have effects of their own; an interval of items alone is too short."""
-    rng = np.random.default_rng(3)
-    both = items_alone = 0
-    for number in range(80):
-        values = rng.normal(0, 1, (10, 1)) + rng.normal(0, 1, (1, 50)) + rng.normal(0, 1, (10, 50))
-        wide = bootstrap_seeds_and_items(values, seed=number, resamples=200)
-        narrow = bootstrap_mean(values.mean(axis=0), seed=number, resamples=200)
-        both += wide.low <= 0 <= wide.high
-        items_alone += narrow.low <= 0 <= narrow.high
-    assert both >= 68 > items_alone + 15
-
-
 def mean_of(sums: np.ndarray) -> np.ndarray:
     """The metric of statistics (value, 1)."""
     return sums[:, 0] / sums[:, 1]
@@ -88,17 +59,53 @@ def corpora(values: np.ndarray) -> np.ndarray:
     return np.stack([values, np.ones_like(values)], axis=-1)
 
 
-def test_the_difference_of_means_is_that_of_the_bootstrap_over_seeds_and_items() -> None:
-    rng = np.random.default_rng(5)
-    system, baseline = rng.random((4, 150)) + 0.1, rng.random((4, 150))
-    found = bootstrap_difference(
-        [(corpora(system), corpora(baseline))], of_sums(mean_of), seed=1, resamples=4000
-    )
-    expected = bootstrap_seeds_and_items(system - baseline, seed=2, resamples=4000)
-    assert found.delta == pytest.approx((system - baseline).mean())
-    assert found.interval.low == pytest.approx(expected.low, abs=0.005)
-    assert found.interval.high == pytest.approx(expected.high, abs=0.005)
-    assert found.p_value < 0.05
+def difference(values: np.ndarray, seed: int = 1, resamples: int = 1000) -> Difference:
+    """Of models, one a row, and a baseline that gets nothing."""
+    sides = (corpora(values), corpora(np.zeros_like(values)))
+    return paired_difference([sides], of_sums(mean_of), seed=seed, resamples=resamples)
+
+
+def test_one_seed_has_the_interval_of_its_items() -> None:
+    items = np.random.default_rng(0).random(200)
+    found, plain = difference(items[None]), bootstrap_mean(items, seed=2, resamples=2000)
+    assert found.delta == pytest.approx(items.mean())
+    assert found.interval.low == pytest.approx(plain.low, abs=0.01)
+    assert found.interval.high == pytest.approx(plain.high, abs=0.01)
+
+
+def test_equal_items_leave_the_t_of_the_seeds() -> None:
+    by_seed = [0.8, 2.0, 4.4]
+    found, plain = difference(np.repeat([by_seed], 50, axis=0).T), paired_t(by_seed)
+    assert found.interval.low == pytest.approx(plain.interval.low, abs=1e-6)
+    assert found.p_value == pytest.approx(plain.p_value, abs=1e-6)
+    assert plain.interval.low < 0 < min(by_seed)  # all of one sign, and yet nothing is shown
+    # 2.4 / (sqrt(3.36) / sqrt(3)) = 2.268; Student's t with two degrees of freedom
+    assert plain.p_value == pytest.approx(0.1514, abs=1e-4)
+
+
+def test_equal_seeds_leave_the_normal_interval_of_the_items() -> None:
+    items = np.random.default_rng(0).random(400)
+    found = difference(np.repeat(items[None], 3, axis=0), resamples=4000)
+    half = 1.96 * items.std() / np.sqrt(400)
+    assert found.interval.high - found.delta == pytest.approx(half, rel=0.05)
+    assert found.delta - found.interval.low == pytest.approx(half, rel=0.05)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+@pytest.mark.parametrize("of_seeds", [0.0, 0.3, 3.0])
+def test_both_kinds_of_chance_are_covered(seeds: int, of_seeds: float) -> None:
+    """Models and items have effects of their own; nothing is found in 95 of 100 worlds without."""
+    rng = np.random.default_rng(3)
+    covered = items_alone = 0
+    for number in range(200):
+        values = rng.normal(0, of_seeds, (seeds, 1)) + rng.normal(0, 1, (1, 50))
+        values = values + rng.normal(0, 1, (seeds, 50))
+        wide = difference(values, number, resamples=200).interval
+        narrow = bootstrap_mean(values.mean(axis=0), seed=number, resamples=200)
+        covered += wide.low <= 0 <= wide.high
+        items_alone += narrow.low <= 0 <= narrow.high
+    assert covered >= 182  # fewer of 200 at 95 % have a probability of .005
+    assert of_seeds < 1 or items_alone < 100
 
 
 def test_one_seed_of_one_corpus_is_the_paired_bootstrap_of_bleu() -> None:
@@ -110,29 +117,22 @@ def test_one_seed_of_one_corpus_is_the_paired_bootstrap_of_bleu() -> None:
         bleu_statistics(each * 10, references * 10, tokenizer="none", lowercase=True)
         for each in outputs
     )
-    found = bootstrap_difference([(system[None], baseline[None])], of_sums(corpus_bleu), seed=1)
+    found = paired_difference([(system[None], baseline[None])], of_sums(corpus_bleu), seed=1)
     plain = paired_bootstrap(system, baseline, seed=2)
     assert found.interval.low == pytest.approx(plain.delta.low, abs=1.5)
     assert found.interval.high == pytest.approx(plain.delta.high, abs=1.5)
     assert found.p_value == pytest.approx(plain.p_value, abs=0.05)
-    assert "items|" in found.method and "seeds" not in found.method
+    assert found.method == "items|bs:1000|seed:1"
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
     values = corpora(np.random.default_rng(0).random((3, 20)))
-    same = bootstrap_difference([(values, values), (values, values)], of_sums(mean_of), seed=1)
+    same = paired_difference([(values, values), (values, values)], of_sums(mean_of), seed=1)
     assert (same.delta, same.interval, same.p_value) == (0.0, Interval(0.0, 0.0), 1.0)
     with pytest.raises(ValueError, match="nothing to compare"):
-        bootstrap_difference([(values[:, :0], values[:, :0])], of_sums(mean_of), seed=1)
+        paired_difference([(values[:, :0], values[:, :0])], of_sums(mean_of), seed=1)
     with pytest.raises(ValueError, match="expected 3 seeds of 20 items"):
-        bootstrap_difference([(values, values[:, :9])], of_sums(mean_of), seed=1)
-
-
-@pytest.mark.parametrize(
-    ("freedom", "t"), [(1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (9, 2.262), (30, 2.042)]
-)
-def test_students_t_is_that_of_the_printed_tables(freedom: int, t: float) -> None:
-    assert t_tails(t, freedom) == pytest.approx(0.05, abs=1e-4)
+        paired_difference([(values, values[:, :9])], of_sums(mean_of), seed=1)
 
 
 def test_seeds_alone() -> None:

@@ -73,9 +73,9 @@ def test_significance_over_seeds_and_items(tmp_path: Path) -> None:
     compared = compare_rows(Measurements(finished(tmp_path)))
     bleu, sense = of(compared, "B"), of(compared, "sense")
     assert isinstance(bleu.difference, Difference) and bleu.difference.delta > 20
-    assert bleu.difference.method.startswith("bootstrap of 3 seeds and items")
+    assert bleu.difference.method.startswith("t of 3 seeds, and items")
     assert isinstance(sense.difference, Difference)
-    assert sense.difference.method.startswith("paired t of 3 seeds")
+    assert sense.difference.method.startswith("t of 3 seeds, items not")
     assert (sense.difference.delta, sense.reading) == (0.0, "undecided")
     assert bleu.adjusted == pytest.approx(2 * bleu.difference.p_value)
     assert {c.reading for c in compared if c.block.label == "EN-FR"} == {
@@ -253,8 +253,8 @@ def answered(run: Run, likelihoods: tuple[float, ...], area: float) -> None:
     write_results(run.folder, Results(run.name, "en", signature, (split,)))
 
 
-@pytest.mark.parametrize(("written", "method"), [(75.0, "bootstrap of 3 seeds and items"),
-                                                 (74.0, "paired t of 3 seeds")])  # fmt: skip
+@pytest.mark.parametrize(("written", "method"), [(75.0, "t of 3 seeds, and items"),
+                                                 (74.0, "t of 3 seeds, items not")])  # fmt: skip
 def test_the_area_is_compared_over_seeds_and_items(
     tmp_path: Path, written: float, method: str
 ) -> None:
@@ -268,4 +268,4 @@ def test_the_area_is_compared_over_seeds_and_items(
     area, right = compared["AUC"], compared["ACC"]
     assert isinstance(area, Difference) and isinstance(right, Difference)
     assert area.delta == pytest.approx(100 - written) and area.method.startswith(method)
-    assert right.delta == 0 and right.method.startswith("bootstrap of 3 seeds and items")
+    assert right.delta == 0 and right.method.startswith("t of 3 seeds, and items")

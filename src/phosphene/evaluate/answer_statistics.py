@@ -7,6 +7,7 @@ threshold.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,12 +15,25 @@ import numpy as np
 from jaxtyping import Float
 
 from phosphene.evaluate.repeated import Corpora
-from phosphene.evaluate.system import Line
+from phosphene.evaluate.score import Score
+from phosphene.evaluate.system import Line, SplitResult
 
 Statistics = Float[np.ndarray, "example statistic"]
 _SEPARATOR: Final = ", "
 _DIGITS: Final = 6
 """Of log-odds: answers that were alike are alike again, though written in 32 bits."""
+
+
+def counted(what: str, score: Score) -> int:
+    """A number that the score's signature gives; 0 where it gives none."""
+    match = re.search(rf"(?:^|\|){what}:(\d+)", score.signature)
+    return int(match[1]) if match else 0
+
+
+def uncovered(split: SplitResult) -> int:
+    """Further examples, which have no line: no model could give their answer."""
+    scores = (score for score in split.scores if isinstance(score, Score))
+    return sum(counted("uncovered, wrong", score) for score in scores if score.name == "accuracy")
 
 
 def right_answers(lines: Sequence[Line], uncovered: int = 0) -> Statistics:
@@ -121,9 +135,11 @@ def _named(text: str) -> frozenset[str]:
 
 __all__ = [
     "areas_under_curve",
+    "counted",
     "label_counts",
     "macro_f1",
     "micro_f1",
     "ranking",
     "right_answers",
+    "uncovered",
 ]

@@ -1,10 +1,9 @@
 """Claims about several seeds and about several comparisons at once.
 
-A bootstrap over test items covers the choice of items, and a bootstrap over seeds the chance of
-training; :func:`bootstrap_seeds_and_items` covers both, :func:`bootstrap_difference` does so for
-scores of whole corpora, such as BLEU. Of a score without items there are the seeds alone
-(:func:`paired_t`). Where one of many comparisons is bound to look good, :func:`holm` says which
-still do.
+A bootstrap over test items covers the choice of items, and Student's t over seeds the chance of
+training; :func:`paired_difference` covers both, also for scores of whole corpora such as BLEU. Of
+a score without items there are the seeds alone (:func:`paired_t`). Where one of many comparisons
+is bound to look good, :func:`holm` says which still do.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Num
+from scipy.optimize import brentq
+from scipy.special import ndtri, stdtrit
 
 from phosphene.evaluate.significance import Interval, bootstrap_p
 
@@ -24,7 +25,7 @@ Metric = Callable[[Float[np.ndarray, "corpus statistic"]], Float[np.ndarray, " c
 """The scores of corpora, from the sums of their items' statistics."""
 Resampled = Callable[[Float[np.ndarray, "resample item"], Corpora], Float[np.ndarray, "resample _"]]
 """The scores of every seed's model on test sets that have each item so many times."""
-_HALVINGS = 80
+_SMALLEST_TAIL = 1e-12
 
 
 @dataclass(frozen=True)
@@ -39,32 +40,7 @@ class Difference:
     method: str
 
 
-def bootstrap_seeds_and_items(
-    values: Float[np.ndarray, "seed item"], *, seed: int, resamples: int = 1000
-) -> Interval:
-    """The 95 % interval of a mean over trained models and test items.
-
-    Each resample draws seeds and items with replacement, independently of each other: all models
-    of a resample are tested on the same items, as they were. For a comparison give differences,
-    system minus baseline, one row per seed; where the two share no seed, pair them in any order.
-
-    Three seeds resampled are all alike in one of nine resamples, so with few seeds the interval is
-    too narrow rather than too wide (by a factor of about ``sqrt((n - 1) / n)`` for ``n`` seeds).
-    """
-    seeds, items = values.shape
-    if not seeds or not items:
-        raise ValueError("the mean over no seeds or no items has no interval")
-    generator = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    for number in range(resamples):
-        models = np.bincount(generator.integers(seeds, size=seeds), minlength=seeds)
-        tested = np.bincount(generator.integers(items, size=items), minlength=items)
-        means[number] = models @ values @ tested / (seeds * items)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(low), float(high))
-
-
-def bootstrap_difference(
+def paired_difference(
     splits: Sequence[tuple[Corpora, Corpora]],
     scored: Resampled,
     *,
@@ -73,11 +49,16 @@ def bootstrap_difference(
 ) -> Difference:
     """Difference of two systems' scores, mean over seeds and over test splits.
 
-    Each resample draws seeds, once for all splits, and the items of each split, with replacement
-    and for both systems alike. The p-value is the share of resamples whose difference lies at
-    least as far from the observed one as that lies from zero. With few seeds the interval is too
-    narrow rather than too wide, as that of :func:`bootstrap_seeds_and_items`; with one it covers
-    items alone.
+    The items of each split are drawn with replacement, for all seeds and both systems alike. Of one
+    seed that is the whole test: percentiles, and the share of resamples whose difference lies at
+    least as far from the observed one as that lies from zero. It covers items alone.
+
+    Of more, training is the second kind of chance, which Student's t over seeds covers. Where the
+    interval of either alone would reach ``a`` and ``b`` far, that of both reaches
+    ``sqrt(a^2 + b^2)`` (Zou and Donner, 2008); the p-value is that at which it ends at zero. Seeds
+    are not resampled: of three, all are the lowest in one resample of 27, so that a percentile
+    interval would end at the lowest and the highest seed, and say nothing but that all have one
+    sign.
 
     Args:
         splits: system and baseline on each split: the same seeds in the same order, and the same
@@ -90,9 +71,7 @@ def bootstrap_difference(
     (seeds,) = {side.shape[0] for pair in splits for side in pair}
     if not seeds or any(not pair[0].shape[1] for pair in splits):
         raise ValueError("no seeds or no items: nothing to compare")
-    everything = np.full((1, seeds), 1 / seeds)
-    drawn = generator.multinomial(seeds, everything[0], size=resamples) / seeds
-    observed, resampled = 0.0, np.zeros(resamples)
+    by_seed, resampled = np.zeros(seeds), np.zeros(resamples)
     for system, baseline in splits:
         items = system.shape[1]
         counts = generator.multinomial(items, np.full(items, 1 / items), size=resamples) * 1.0
@@ -100,16 +79,17 @@ def bootstrap_difference(
         for sign, side in ((1, system), (-1, baseline)):
             if side.shape[:2] != (seeds, items):
                 raise ValueError(f"expected {seeds} seeds of {items} items, got {side.shape[:2]}")
-            observed += sign * float((scored(whole, side) * everything).sum())
-            resampled += sign * (scored(counts, side) * drawn).sum(axis=1)
-    observed, resampled = observed / len(splits), resampled / len(splits)
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Difference(
-        observed,
-        Interval(float(low), float(high)),
-        bootstrap_p(resampled, observed),
-        f"bootstrap of {'items' if seeds == 1 else f'{seeds} seeds and items'}|bs:{resamples}"
-        f"|seed:{seed}",
+            by_seed += sign * scored(whole, side)[0] / len(splits)
+            resampled += sign * scored(counts, side).mean(axis=1) / len(splits)
+    signature = f"bs:{resamples}|seed:{seed}"
+    if seeds == 1:
+        (observed,), (low, high) = by_seed, np.percentile(resampled, [2.5, 97.5])
+        p_value = bootstrap_p(resampled, float(observed))
+        return Difference(
+            float(observed), Interval(float(low), float(high)), p_value, f"items|{signature}"
+        )
+    return _students(
+        by_seed, float(resampled.var(ddof=1)), f"t of {seeds} seeds, and items|{signature}"
     )
 
 
@@ -137,46 +117,31 @@ def paired_t(differences: Sequence[float]) -> Difference:
     >>> f"{test.delta:.1f}, {test.interval.low:.3f} to {test.interval.high:.3f}, {test.p_value:.4f}"
     '2.0, -0.484 to 4.484, 0.0742'
     """
-    seeds = len(differences)
-    if seeds < 2:
+    if len(differences) < 2:
         raise ValueError("a t-test needs two seeds")
-    mean, deviation = float(np.mean(differences)), float(np.std(differences, ddof=1))
-    error = deviation / math.sqrt(seeds)
-    half_width = _t_quantile(0.05, seeds - 1) * error
-    p_value = float(mean == 0) if error == 0 else t_tails(mean / error, seeds - 1)
-    interval = Interval(mean - half_width, mean + half_width)
-    return Difference(mean, interval, p_value, f"paired t of {seeds} seeds, items not covered")
+    values = np.asarray(differences, dtype=np.float64)
+    return _students(values, 0.0, f"t of {len(differences)} seeds, items not covered")
 
 
-def t_tails(t: float, freedom: int) -> float:
-    """Probability that Student's t with ``freedom`` degrees lies at least as far from 0 as ``t``.
+def _students(
+    by_seed: Float[np.ndarray, " seed"], items_variance: float, method: str
+) -> Difference:
+    """The mean over seeds, whose error has a second part, known from many resamples."""
+    mean, seeds_variance = float(by_seed.mean()), float(by_seed.var(ddof=1)) / len(by_seed)
 
-    The finite series for whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4).
-    """
-    angle = math.atan2(abs(t), math.sqrt(freedom))
-    sine, cosine = math.sin(angle), math.cos(angle)
-    if freedom % 2:
-        term, total = cosine, 0.0
-        for k in range(1, (freedom - 1) // 2 + 1):
-            total += term
-            term *= cosine**2 * (2 * k) / (2 * k + 1)
-        inside = 2 / math.pi * (angle + sine * total)
+    def reach(tail: float) -> float:
+        """How far the interval goes that leaves out ``tail`` on each side."""
+        of_seeds = seeds_variance * float(stdtrit(len(by_seed) - 1, tail)) ** 2
+        return math.sqrt(of_seeds + items_variance * float(ndtri(tail)) ** 2)
+
+    far = reach(0.025)
+    if far == 0.0:
+        p_value = float(mean == 0.0)
+    elif reach(_SMALLEST_TAIL) <= abs(mean):
+        p_value = 0.0
     else:
-        term, total = 1.0, 0.0
-        for k in range(freedom // 2):
-            total += term
-            term *= cosine**2 * (2 * k + 1) / (2 * k + 2)
-        inside = sine * total
-    return max(0.0, 1.0 - inside)
-
-
-def _t_quantile(tails: float, freedom: int) -> float:
-    """The t whose two tails hold ``tails`` together."""
-    low, high = 0.0, 1e4
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_tails(middle, freedom) > tails else (low, middle)
-    return high
+        p_value = 2 * float(brentq(lambda tail: reach(tail) - abs(mean), _SMALLEST_TAIL, 0.5))
+    return Difference(mean, Interval(mean - far, mean + far), p_value, method)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -205,10 +170,8 @@ __all__ = [
     "Difference",
     "Metric",
     "Resampled",
-    "bootstrap_difference",
-    "bootstrap_seeds_and_items",
     "holm",
     "of_sums",
+    "paired_difference",
     "paired_t",
-    "t_tails",
 ]

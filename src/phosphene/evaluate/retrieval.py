@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
+from scipy.special import bdtrc
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -32,26 +32,7 @@ class Recall:
     @property
     def p_value(self) -> float:
         """Probability that guessing finds at least so many (binomial, one-sided)."""
-        n = self.candidates
-        more = (binomial(hits, n, self.chance) for hits in range(self.hits, n + 1))
-        return min(1.0, sum(more))
-
-
-def binomial(hits: int, trials: int, probability: float) -> float:
-    """Probability of so many ``hits`` among ``trials`` that hit with a ``probability`` above 0.
-
-    >>> round(binomial(1, 2, 0.5), 3), binomial(2, 2, 1.0), binomial(1, 2, 1.0)
-    (0.5, 1.0, 0.0)
-    """
-    if probability >= 1:
-        return float(hits == trials)
-    return math.exp(
-        math.lgamma(trials + 1)
-        - math.lgamma(hits + 1)
-        - math.lgamma(trials - hits + 1)
-        + hits * math.log(probability)
-        + (trials - hits) * math.log1p(-probability)
-    )
+        return float(bdtrc(self.hits - 1, self.candidates, self.chance))
 
 
 def retrieve(

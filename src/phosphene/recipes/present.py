@@ -12,6 +12,7 @@ from PIL import Image
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.data.dataset import NO_PICTURE, TranslationData
+from phosphene.evaluate.answer_statistics import right_answers, uncovered
 from phosphene.evaluate.results import read_results
 from phosphene.evaluate.score import Score
 from phosphene.evaluate.significance import paired_permutation
@@ -232,13 +233,8 @@ def _likelihood_table(title: str, split: SplitResult, other: SplitResult, seed: 
 
 def _correctness_table(title: str, split: SplitResult, other: SplitResult, seed: int) -> Table:
     """Share of right answers, in percent, and whether the difference may be chance."""
-    test = paired_permutation(
-        *(
-            np.array([100.0 * (line.hypothesis == line.reference) for line in one.lines])
-            for one in (split, other)
-        ),
-        seed=seed,
-    )
+    ours, theirs = (right_answers(one.lines, uncovered(one))[:, 0] for one in (split, other))
+    test = paired_permutation(ours, theirs, seed=seed)
     interval = f"{test.delta_interval.low:.2f} to {test.delta_interval.high:.2f}"
     row: tuple[Cell, ...] = (
         "accuracy, percent",

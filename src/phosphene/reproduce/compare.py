@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,20 +11,22 @@ import numpy as np
 from phosphene.core.errors import InputError
 from phosphene.evaluate.answer_statistics import (
     areas_under_curve,
+    counted,
     label_counts,
     macro_f1,
     micro_f1,
     ranking,
     right_answers,
+    uncovered,
 )
 from phosphene.evaluate.repeated import (
     Corpora,
     Difference,
     Metric,
     Resampled,
-    bootstrap_difference,
     holm,
     of_sums,
+    paired_difference,
     paired_t,
 )
 from phosphene.evaluate.score import Score
@@ -113,7 +114,7 @@ def _compare(found: Measurements, row: str, block: Block, column: Column, seed: 
     difference: Difference | NotMeasured
     if all(pair is not None for pair in pairs):
         known = [pair for pair in pairs if pair is not None]
-        difference = bootstrap_difference([pair for pair, _ in known], known[0][1], seed=seed)
+        difference = paired_difference([pair for pair, _ in known], known[0][1], seed=seed)
     elif len(seeds) < 2:
         difference = NotMeasured("one seed, and the score has no items")
     else:
@@ -186,22 +187,16 @@ def _of_answers(name: str, split: SplitResult) -> np.ndarray | None:
         return None
     statistics: np.ndarray | None
     if name == "accuracy":
-        statistics = right_answers(split.lines, _counted("uncovered, wrong", found))
+        statistics = right_answers(split.lines, uncovered(split))
     elif name == "AUC":
         statistics = ranking(split.lines)
     else:
-        statistics = label_counts(split.lines, _counted("labels", found))
+        statistics = label_counts(split.lines, counted("labels", found))
     if statistics is None:
         return None
     whole = np.ones((1, len(statistics)))
     again = float(_resampled(name, statistics)(whole, statistics[None])[0, 0])
     return statistics if abs(again - found.value) < _SAME_SCORE else None
-
-
-def _counted(what: str, score: Score) -> int:
-    """A number that the score's signature gives; 0 where it gives none."""
-    match = re.search(rf"(?:^|\|){what}:(\d+)", score.signature)
-    return int(match[1]) if match else 0
 
 
 def _ratio(sums: np.ndarray) -> np.ndarray:

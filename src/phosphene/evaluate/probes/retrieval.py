@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+import numpy as np
 from jaxtyping import Float
+from scipy.special import bdtr, bdtrc
 from torch import Tensor
 
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import mean_scores
-from phosphene.evaluate.retrieval import Recall, binomial, retrieve, retrieve_whole
+from phosphene.evaluate.retrieval import Recall, retrieve, retrieve_whole
 from phosphene.evaluate.score import Score, Unavailable
 
 KS: Final = (1, 5, 10, 15)
@@ -66,12 +68,7 @@ def upper_limit(trials: int, probability: float, tail: float = 0.025) -> int:
     >>> upper_limit(100, 0.01)
     3
     """
-    above = 1.0
-    for hits in range(trials + 1):
-        above -= binomial(hits, trials, probability)
-        if above <= tail:
-            return hits
-    return trials
+    return int(np.argmax(bdtrc(np.arange(trials + 1), trials, probability) <= tail))
 
 
 def lower_limit(trials: int, probability: float, tail: float = 0.025) -> int:
@@ -80,12 +77,7 @@ def lower_limit(trials: int, probability: float, tail: float = 0.025) -> int:
     >>> lower_limit(100, 0.1)
     5
     """
-    below = 0.0
-    for hits in range(trials):
-        below += binomial(hits, trials, probability)
-        if below > tail:
-            return hits
-    return trials
+    return int(np.argmax(bdtr(np.arange(trials + 1), trials, probability) > tail))
 
 
 def _scores(
