@@ -24,7 +24,7 @@ from phosphene.data.dataset import TranslationData
 from phosphene.evaluate.probes.contrastive import read_commute
 from phosphene.models.resnet import small_resnet
 from phosphene.nn.visual import freeze
-from phosphene.recipes import RECIPES, translation_probes, vlp_mmt_probes
+from phosphene.recipes import RECIPES, inversion_mmt_probes, translation_probes, vlp_mmt_probes
 from phosphene.recipes.launch import train_run
 from phosphene.recipes.probe import Asked
 from phosphene.recipes.probing import PROBES, open_run_again, probe_run, read_probed, write_probed
@@ -100,6 +100,22 @@ def test_a_text_that_is_not_looked_up_says_what_it_needs(runs: Path, tmp_path: P
         probe_run(runs / "image_free", "lexical", lists=words, split="ordinary")
     with pytest.raises(InputError, match="no split 'elsewhere' to probe: expected one of ordinary"):
         probe_run(runs / "image_free", "incongruent", split="elsewhere")
+
+
+def test_mirrored_sentences_are_told_apart_by_their_pictures(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation_probes, "translate_all", lambda _, data, *__: data.references)
+    opened = open_run_again(runs / "image_given")
+    subject = inversion_mmt_probes.subject(opened.trained, opened.settings)
+    data = subject.tests["ambiguous"].data
+    assert len({pair.source for pair in data.pairs}) < len(data)
+    words = tmp_path / "words.txt"
+    lines = [f"word | {pair.target} | {pair.source} | {pair.id}" for pair in data.pairs]
+    words.write_text("\n".join(reversed(lines)), encoding="utf-8")
+    asked = Asked(opened.log, lists=words, split="ambiguous")
+    (found,) = opened.ask("lexical", asked).findings
+    assert found.score("all words", "lexical accuracy").value == 100.0
 
 
 def test_retrieval_searches_the_training_photos_too(runs: Path, tmp_path: Path) -> None:

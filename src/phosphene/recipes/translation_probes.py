@@ -11,7 +11,7 @@ import numpy as np
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import Advance
 from phosphene.data.corpus import data_root
-from phosphene.data.dataset import TranslationData
+from phosphene.data.dataset import NO_PICTURE, TranslationData
 from phosphene.data.translation import Pair
 from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.moses import tokenise
@@ -25,7 +25,7 @@ from phosphene.evaluate.probes.contrastive import (
 )
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
-from phosphene.evaluate.probes.lexical import lexical, read_entries
+from phosphene.evaluate.probes.lexical import Said, lexical, read_entries
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Judge, System
 from phosphene.evaluate.translation import score_corpus
@@ -207,14 +207,27 @@ def ask_lexical(subject: Subject, asked: Asked) -> Answer:
         said = translate_all(
             system.model, used.data, system.tokenizer, system.search, None, system.forced
         )
-        sources = [pair.whole_source for pair in used.data.pairs]
         try:
-            findings.append(lexical(name, entries, dict(zip(sources, said, strict=True))))
+            findings.append(lexical(name, entries, _pictured(used.data, said)))
         except InputError as error:
             problem = f"{asked.lists}: {error}"
     if not findings:
         raise InputError(problem)
     return Answer(tuple(findings))
+
+
+def _pictured(data: TranslationData, said: Sequence[str]) -> list[Said]:
+    """Every sentence with what was said of it and, where it is known, the name of its picture."""
+    return [
+        Said(pair.whole_source, hypothesis, _picture_name(pair, data, int(row)))
+        for pair, hypothesis, row in zip(data.pairs, said, data.picture_of, strict=True)
+    ]
+
+
+def _picture_name(pair: Pair, data: TranslationData, row: int) -> str:
+    if pair.image is not None:
+        return pair.image.name
+    return data.picture_names[row] if row != NO_PICTURE and data.picture_names else ""
 
 
 def _with_pictures(
