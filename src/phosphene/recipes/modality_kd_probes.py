@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.types import VIEWS, Modality, View
 from phosphene.data.classification_data import ClassificationData, in_order
@@ -27,6 +28,7 @@ from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
 from phosphene.evaluate.score import Score
 from phosphene.models.answerer import Answerer
+from phosphene.recipes.attention_probe import ask_encoder_attention
 from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.modality_kd_networks import Side
 from phosphene.recipes.modality_kd_results import Trained, mean_weights
@@ -45,6 +47,7 @@ def fitting(settings: Settings) -> Fitting:
     whole = f"{settings.system} weighs no views"
     return {
         "incongruent": _incongruent,
+        "attention": _attention,
         "views": _views,
         "density": _density,
         "consistency": _consistency if taught else alone,
@@ -224,6 +227,23 @@ def _flipped(trained: Trained, settings: Settings, asked: Asked) -> tuple[Findin
         for name, side in sides.items()
     }
     return (follows_label("test: another picture that flips the label", said, labels, pairs),)
+
+
+def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """How much the student's words attend to regions, and to which.
+
+    Raises:
+        InputError: no example has both words and a picture.
+    """
+    side = _sides(trained, settings).get("student", trained.teacher)
+    data = side.data.test
+    rows = [
+        row for row in range(len(data)) if data.texts[row] and data.picture_of[row] != NO_PICTURE
+    ]
+    if not rows:
+        raise InputError("attention: no test example has both a text and a picture")
+    tests = {"test": data.take(np.array(rows))}
+    return ask_encoder_attention(side.model.encoder, tests, side.reader.wordpiece, asked)
 
 
 def _use(model: Answerer, threshold: float, data: ClassificationData) -> Outcome:
