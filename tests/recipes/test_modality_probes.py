@@ -87,12 +87,17 @@ def test_words_of_the_student_attend_to_its_regions(trained: Trained) -> None:
     assert list(drawn.rows) == [entries[index] for index in data.texts[0]]
 
 
-def test_words_without_pictures_attend_to_no_regions(trained: Trained) -> None:
+def test_where_no_example_has_a_picture_its_probes_say_so(trained: Trained) -> None:
     data = trained.student.data.test
     blind = replace(data, picture_of=np.full(len(data), NO_PICTURE))
     student = replace(trained.student, data=replace(trained.student.data, test=blind))
-    with pytest.raises(InputError, match="no test example has both a text and a picture"):
-        fitting(PLAN)["attention"](replace(trained, student=student), PLAN, ASKED)
+    for probe, why in (
+        ("attention", "no test example has both a text and a picture"),
+        ("incongruent", "at least 2 different pictures to swap, got 0"),
+        ("consistency", "at least 2 different pictures to swap, got 0"),
+    ):
+        with pytest.raises(InputError, match=why):
+            fitting(PLAN)[probe](replace(trained, student=student), PLAN, ASKED)
 
 
 def test_following_the_label_is_being_right_about_a_text_and_its_confounder(

@@ -180,9 +180,12 @@ class Opened:
         """One probe.
 
         Raises:
-            InputError: it does not exist or does not fit; or what it needs is missing.
+            InputError: it does not exist or does not fit; what it needs is missing; or there was
+                nothing to measure.
         """
         answer: Answer = self.probe(name)(self.trained, self.settings, asked)
+        if not answer.findings:
+            raise InputError(f"{self.folder}: probe '{name}' found nothing to measure")
         results = read_results(self.folder)
         return Probed(
             name,

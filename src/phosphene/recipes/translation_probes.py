@@ -54,8 +54,9 @@ class Used:
 class Subject:
     """A trained translator, and what it can be asked about."""
 
+    system: System
     tests: Mapping[str, Used]
-    """Test splits, as the system is used."""
+    """Test splits, as the system is used; none where it needs pictures that are not there."""
     languages: tuple[str, str]
     read: Callable[[Sequence[Pair]], TranslationData]
     """Other sentences as the system reads them, with their pictures where it takes any."""
@@ -69,8 +70,10 @@ def chosen(tests: Mapping[str, Anything], name: str | None) -> dict[str, Anythin
     """The split called ``name``; all of them if it is None.
 
     Raises:
-        InputError: there is none of this name.
+        InputError: there is none of this name, or none at all.
     """
+    if not tests:
+        raise InputError("no test split to probe: there is none with the pictures that are needed")
     if name is None:
         return dict(tests)
     if name not in tests:
@@ -106,7 +109,7 @@ class Shown:
 
 
 def illustrated(tests: Mapping[str, Used], asked: Asked) -> dict[str, Used]:
-    """The splits all of whose examples have a picture, at least two.
+    """The splits all of whose examples have a picture, at least two different ones.
 
     Raises:
         InputError: there is none, or none of the name that was asked for.
@@ -114,10 +117,10 @@ def illustrated(tests: Mapping[str, Used], asked: Asked) -> dict[str, Used]:
     found = {
         name: used
         for name, used in tests.items()
-        if len(used.data) > 1 and len(used.data.only_with_pictures()) == len(used.data)
+        if NO_PICTURE not in used.data.picture_of and len(set(used.data.picture_of.tolist())) > 1
     }
     if not found:
-        raise InputError("no test split has pictures: nothing can be swapped")
+        raise InputError("no test split has two pictures or more")
     return chosen(found, asked.split)
 
 
@@ -149,15 +152,14 @@ def ask_contrastive(subject: Subject, asked: Asked) -> Answer:
     """
     if asked.images is not None and subject.blind:
         raise InputError(f"contrastive: --images {asked.images}: {subject.blind}")
-    used = next(iter(subject.tests.values()))
-    items = read_commute(data_root(), subject.languages[1])
+    system, items = subject.system, read_commute(data_root(), subject.languages[1])
     rows: dict[str, tuple[Score | Unavailable, ...]] = {
         "no picture": contrastive(
-            unseen(items), lambda found: perplexities(subject, used.system, found), measure=MEASURE
+            unseen(items), lambda found: perplexities(subject, system, found), measure=MEASURE
         )
     }
     if not subject.blind:
-        rows["its picture"] = _with_pictures(subject, used.system, items, asked)
+        rows["its picture"] = _with_pictures(subject, system, items, asked)
     lines = [str(item.line) for item in unmirrored(items)]
     mirrored = f"not mirrored: lines {', '.join(lines)}" if lines else "all pairs are mirrored"
     note = (

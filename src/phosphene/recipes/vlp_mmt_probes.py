@@ -76,6 +76,7 @@ def subject(trained: Trained, settings: Settings) -> Subject:
         )
 
     return Subject(
+        system,
         tests,
         settings.data.languages,
         read,
