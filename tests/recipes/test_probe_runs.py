@@ -132,6 +132,31 @@ def test_retrieval_searches_the_training_photos_too(runs: Path, tmp_path: Path) 
     assert alone.score("chance", "R@1").value == pytest.approx(100 / 60)
 
 
+@pytest.mark.parametrize("name", RUNS)
+def test_a_split_that_does_not_exist_is_refused_with_those_there_are(
+    runs: Path, name: str, tmp_path: Path
+) -> None:
+    opened = open_run_again(runs / name)
+    words = tmp_path / "words.txt"
+    words.write_text("bat | schläger | a bat . | 1.jpg\n", encoding="utf-8")
+    for probe in sorted(opened.probes):
+        if "split" not in PROBES[probe].takes:
+            continue
+        lists = words if "lists" in PROBES[probe].takes else None
+        with pytest.raises(InputError, match="no split 'elsewhere' to probe: expected one of "):
+            opened.ask(probe, Asked(opened.log, seeds=1, split="elsewhere", lists=lists))
+
+
+def test_options_that_do_not_go_with_a_probe_end_the_command_at_once(
+    runs: Path, tmp_path: Path
+) -> None:
+    arguments = ["probe", str(runs / "modality"), "views", "weights", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, [*arguments, "--split", "test", "--quiet"])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith("--split: probe 'weights' does not take it; these do: ")
+    assert not list(tmp_path.iterdir())  # views was not asked either
+
+
 def without_photos(trained: Any, *names: str) -> Any:
     """What a run of ``inversion_mmt`` leaves behind, had some test splits no photos."""
     tests = dict(trained.corpus.tests)

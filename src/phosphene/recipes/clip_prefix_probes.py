@@ -27,14 +27,13 @@ from phosphene.recipes.clip_prefix_data import Examples, translations
 from phosphene.recipes.clip_prefix_results import Trained, judge_of, measure_alignment, system_of
 from phosphene.recipes.clip_prefix_settings import Settings
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
-from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe import Answer, Asked, Fitting, chosen
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
     Subject,
     Used,
     ask_incongruent,
-    chosen,
 )
 
 _GREY: Final = 128

@@ -25,8 +25,7 @@ from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.crosslingual_vqa_data import lessons
 from phosphene.recipes.crosslingual_vqa_results import Trained
 from phosphene.recipes.crosslingual_vqa_settings import Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting
-from phosphene.recipes.translation_probes import chosen
+from phosphene.recipes.probe import Answer, Asked, Fitting, chosen
 from phosphene.report.model import Point, Scatter
 
 _SHOWN: Final = 3

@@ -28,14 +28,13 @@ from phosphene.recipes.attention_probe import ask_fusion_attention, ask_region_a
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
 from phosphene.recipes.inversion_mmt_results import Trained
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe import Answer, Asked, Fitting, chosen
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
     Subject,
     Used,
     ask_incongruent,
-    chosen,
     illustrated,
     swaps,
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
@@ -30,9 +29,8 @@ from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Judge, System
 from phosphene.evaluate.translation import score_corpus
 from phosphene.evaluate.translator import reference_likelihoods, translate_all
-from phosphene.recipes.probe import Answer, Asked
+from phosphene.recipes.probe import Answer, Asked, chosen
 
-Anything = TypeVar("Anything")
 MEASURE = "perplexity per target token, EOS included"
 
 
@@ -64,21 +62,6 @@ class Subject:
     """Why ``read`` looks at no pictures; empty where it does."""
     natural_source: bool = False
     """Whether sources are natural text while targets are tokenised."""
-
-
-def chosen(tests: Mapping[str, Anything], name: str | None) -> dict[str, Anything]:
-    """The split called ``name``; all of them if it is None.
-
-    Raises:
-        InputError: there is none of this name, or none at all.
-    """
-    if not tests:
-        raise InputError("no test split to probe: there is none with the pictures that are needed")
-    if name is None:
-        return dict(tests)
-    if name not in tests:
-        raise InputError(f"no split '{name}' to probe: expected one of {', '.join(tests)}")
-    return {name: tests[name]}
 
 
 def use(used: Used, *, with_meteor: bool = False) -> Outcome:
@@ -251,7 +234,6 @@ __all__ = [
     "ask_contrastive",
     "ask_incongruent",
     "ask_lexical",
-    "chosen",
     "illustrated",
     "perplexities",
     "swaps",

@@ -19,14 +19,13 @@ from phosphene.models.regions import GridTeacher, look_at
 from phosphene.models.sources import VLSource
 from phosphene.recipes.attention_probe import ask_encoder_attention
 from phosphene.recipes.blank_regions import blank_regions
-from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe import Answer, Asked, Fitting, chosen
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
     Subject,
     Used,
     ask_incongruent,
-    chosen,
     illustrated,
     swaps,
 )
