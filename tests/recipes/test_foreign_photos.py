@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from PIL import Image
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
-from phosphene.data.dataset import encode
+from phosphene.data.dataset import TranslationData, encode
 from phosphene.data.image import load_rgb, to_tensor
 from phosphene.data.text import Tokenizer
 from phosphene.data.translation import Pair
+from phosphene.evaluate.system import System
 from phosphene.models.regions import cell_boxes
 from phosphene.models.resnet import small_resnet
 from phosphene.nn.visual import freeze
@@ -65,7 +67,8 @@ def test_regions_are_the_cells_that_the_teacher_sees_in_each_photo(tmp_path: Pat
 
 
 def test_photos_that_nobody_can_look_at_are_refused(tmp_path: Path) -> None:
-    subject = Subject({}, ("en", "de"), lambda found: None, "text_only looks at no pictures")  # type: ignore[arg-type,return-value]
+    system, why = Mock(spec=System), "text_only looks at no pictures"
+    subject = Subject(system, {}, ("en", "de"), lambda _: Mock(spec=TranslationData), why)
     with pytest.raises(InputError) as refused:
         ask_contrastive(subject, Asked(RunLog(None, quiet=True), images=tmp_path))
     assert str(refused.value) == (

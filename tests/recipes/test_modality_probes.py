@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from PIL import Image
 from tiny_modality import settings, trainer
 
+from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog, Signature
 from phosphene.data.classification_data import ClassificationData
 from phosphene.data.classification_world import world_examples
+from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.world.draw import draw
 from phosphene.data.world.splits import Part, World
 from phosphene.evaluate.system import Line, Results, SplitResult
@@ -20,10 +23,13 @@ from phosphene.recipes.modality_kd import train
 from phosphene.recipes.modality_kd_probes import fitting, swap_modality
 from phosphene.recipes.modality_kd_results import Trained
 from phosphene.recipes.probe import Asked
+from phosphene.report.model import HeatMap
 from phosphene.reproduce.examples import confounder, examples_of
 from phosphene.train.run import open_run
 
 PLAN = settings(system="small", data={"source": "world", "train_examples": 40, "test_examples": 24})
+
+ASKED = Asked(RunLog(None, quiet=True), seeds=1)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +64,40 @@ def test_consistency_has_the_condition_in_which_either_is_swapped(trained: Train
         "text swapped",
         "one of them swapped",
     ]
+
+
+def test_words_of_the_student_attend_to_its_regions(trained: Trained) -> None:
+    data = trained.student.data.test
+    answer = fitting(PLAN)["attention"](trained, PLAN, replace(ASKED, examples=2))
+    (found,) = answer.findings
+    assert found.title == "test: attention of words to regions"
+    assert list(found.rows) == ["layer 1"]
+    # Hardly trained, it attends to everything about alike: the share of regions among the rows.
+    batch = data.batch(np.arange(len(data)))
+    assert batch.regions is not None
+    seen, words = batch.regions.mask.sum(dim=1), batch.source.mask.sum(dim=1)
+    share = float((words * seen / (words + 2 + seen)).sum() / words.sum())
+    for head in ("head 1", "head 2"):
+        assert found.score("layer 1", head).value == pytest.approx(100 * share, rel=0.2)
+    assert len(answer.figures) == 2 * 2  # examples, heads
+    drawn = answer.figures[0]
+    assert isinstance(drawn, HeatMap)
+    assert len(drawn.rows) == int(words[0]) and len(drawn.columns) == int(seen[0])
+    entries = trained.student.reader.wordpiece.entries()
+    assert list(drawn.rows) == [entries[index] for index in data.texts[0]]
+
+
+def test_where_no_example_has_a_picture_its_probes_say_so(trained: Trained) -> None:
+    data = trained.student.data.test
+    blind = replace(data, picture_of=np.full(len(data), NO_PICTURE))
+    student = replace(trained.student, data=replace(trained.student.data, test=blind))
+    for probe, why in (
+        ("attention", "no test example has both a text and a picture"),
+        ("incongruent", "at least 2 different pictures to swap, got 0"),
+        ("consistency", "at least 2 different pictures to swap, got 0"),
+    ):
+        with pytest.raises(InputError, match=why):
+            fitting(PLAN)[probe](replace(trained, student=student), PLAN, ASKED)
 
 
 def test_following_the_label_is_being_right_about_a_text_and_its_confounder(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,8 @@ from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.recipes import RECIPES, config_path, load_recipe
-from phosphene.recipes.probing import PROBES, SUBJECTS, Opened
+from phosphene.recipes.probe import Asked
+from phosphene.recipes.probing import PROBES, Opened, check_options, share_of
 
 
 def opened(recipe: str, *changes: str) -> Opened:
@@ -85,4 +87,61 @@ def test_a_probe_that_does_not_fit_says_why(
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_name_no_probe_that_does_not_exist(recipe: str) -> None:
     assert opened(recipe).fitting.keys() <= PROBES.keys()
-    assert SUBJECTS.keys() == PROBES.keys()
+
+
+LISTS, IMAGES = Path("words.txt"), Path("pictures")
+SPLITLESS = ("contrastive", "alignment", "tokens", "weights")
+
+
+LOG = RunLog(None, quiet=True)
+
+
+def asked(**options: Any) -> Asked:
+    """With one log: what is asked can be compared."""
+    return Asked(LOG, **options)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "probe", "options", "said"),
+    [
+        ("modality_kd", "weights", {"split": "test"}, "--split: probe 'weights' does not take it"),
+        ("clip_prefix", "alignment", {"split": "test"}, "--split: probe 'alignment' does not"),
+        ("crosslingual_vqa", "tokens", {"split": "test"}, "--split: probe 'tokens' does not"),
+        ("modality_kd", "views", {"lists": LISTS}, "--lists: probe 'views' does not take it"),
+        ("inversion_mmt", "lexical", {"images": IMAGES}, "--images: probe 'lexical' does not"),
+        ("vlp_mmt", "contrastive", {"split": "test"}, "--split: probe 'contrastive' does not"),
+    ],
+)
+def test_an_option_that_a_probe_does_not_take_is_refused_with_those_that_do(
+    recipe: str, probe: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError) as refused:  # before anything is loaded
+        opened(recipe).ask(probe, asked(**options))
+    (option,) = options
+    heeding = {
+        "split": ", ".join(name for name in PROBES if name not in SPLITLESS),
+        "lists": "lexical",
+        "images": "contrastive",
+    }
+    assert str(refused.value).startswith(said)
+    assert str(refused.value).endswith(f"; these do: {heeding[option]}")
+
+
+def test_of_several_probes_each_is_given_the_files_that_it_reads() -> None:
+    everything = asked(lists=LISTS, images=IMAGES)
+    names = ("lexical", "contrastive", "incongruent")
+    shares = {name: share_of(name, names, everything) for name in names}
+    assert shares == {
+        "lexical": asked(lists=LISTS),
+        "contrastive": asked(images=IMAGES),
+        "incongruent": asked(),
+    }
+    for name, share in shares.items():
+        check_options(name, share)
+    # What none of them reads is refused, and so is a split for one that cannot be asked about it.
+    alone = share_of("incongruent", ("incongruent", "lexical"), everything)
+    with pytest.raises(InputError, match="--images: probe 'incongruent' does not take it"):
+        check_options("incongruent", alone)
+    narrowed = share_of("alignment", ("incongruent", "alignment"), asked(split="ordinary"))
+    with pytest.raises(InputError, match="--split: probe 'alignment' does not take it"):
+        check_options("alignment", narrowed)

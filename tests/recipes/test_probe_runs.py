@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from typer.testing import CliRunner
 
 from phosphene.cli import app
 from phosphene.core.errors import InputError
-from phosphene.data.dataset import TranslationData
+from phosphene.data.dataset import NO_PICTURE, TranslationData
 from phosphene.evaluate.probes.contrastive import read_commute
 from phosphene.models.resnet import small_resnet
 from phosphene.nn.visual import freeze
-from phosphene.recipes import RECIPES, translation_probes, vlp_mmt_probes
+from phosphene.recipes import RECIPES, inversion_mmt_probes, translation_probes, vlp_mmt_probes
 from phosphene.recipes.launch import train_run
-from phosphene.recipes.probe import Asked
+from phosphene.recipes.probe import Answer, Asked
 from phosphene.recipes.probing import PROBES, open_run_again, probe_run, read_probed, write_probed
 from phosphene.recipes.translation_probes import ask_contrastive, perplexities
 
@@ -53,7 +54,9 @@ FITTING = {
         "retrieval",
     },
     "questions": {"attention", "incongruent", "tokens"},
-    "modality": {"consistency", "density", "divergence", "incongruent", "views", "weights"},
+    "modality": {
+        "attention", "consistency", "density", "divergence", "incongruent", "views", "weights",
+    },
 }  # fmt: skip
 
 
@@ -102,6 +105,22 @@ def test_a_text_that_is_not_looked_up_says_what_it_needs(runs: Path, tmp_path: P
         probe_run(runs / "image_free", "incongruent", split="elsewhere")
 
 
+def test_mirrored_sentences_are_told_apart_by_their_pictures(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(translation_probes, "translate_all", lambda _, data, *__: data.references)
+    opened = open_run_again(runs / "image_given")
+    subject = inversion_mmt_probes.subject(opened.trained, opened.settings)
+    data = subject.tests["ambiguous"].data
+    assert len({pair.source for pair in data.pairs}) < len(data)
+    words = tmp_path / "words.txt"
+    lines = [f"word | {pair.target} | {pair.source} | {pair.id}" for pair in data.pairs]
+    words.write_text("\n".join(reversed(lines)), encoding="utf-8")
+    asked = Asked(opened.log, lists=words, split="ambiguous")
+    (found,) = opened.ask("lexical", asked).findings
+    assert found.score("all words", "lexical accuracy").value == 100.0
+
+
 def test_retrieval_searches_the_training_photos_too(runs: Path, tmp_path: Path) -> None:
     every = probe_run(runs / "image_free", "retrieval", seeds=1, out=tmp_path)
     titles = [finding.title for finding in every.findings]
@@ -111,6 +130,76 @@ def test_retrieval_searches_the_training_photos_too(runs: Path, tmp_path: Path) 
     ).findings
     assert alone.score("the photos themselves", "R@1").value == 100.0
     assert alone.score("chance", "R@1").value == pytest.approx(100 / 60)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_split_that_does_not_exist_is_refused_with_those_there_are(
+    runs: Path, name: str, tmp_path: Path
+) -> None:
+    opened = open_run_again(runs / name)
+    words = tmp_path / "words.txt"
+    words.write_text("bat | schläger | a bat . | 1.jpg\n", encoding="utf-8")
+    for probe in sorted(opened.probes):
+        if "split" not in PROBES[probe].takes:
+            continue
+        lists = words if "lists" in PROBES[probe].takes else None
+        with pytest.raises(InputError, match="no split 'elsewhere' to probe: expected one of "):
+            opened.ask(probe, Asked(opened.log, seeds=1, split="elsewhere", lists=lists))
+
+
+def test_options_that_do_not_go_with_a_probe_end_the_command_at_once(
+    runs: Path, tmp_path: Path
+) -> None:
+    arguments = ["probe", str(runs / "modality"), "views", "weights", "--out", str(tmp_path)]
+    done = CliRunner().invoke(app, [*arguments, "--split", "test", "--quiet"])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith("--split: probe 'weights' does not take it; these do: ")
+    assert not list(tmp_path.iterdir())  # views was not asked either
+
+
+def without_photos(trained: Any, *names: str) -> Any:
+    """What a run of ``inversion_mmt`` leaves behind, had some test splits no photos."""
+    tests = dict(trained.corpus.tests)
+    for name in names:
+        tests[name] = replace(tests[name], picture_of=np.full(len(tests[name]), NO_PICTURE))
+    return replace(trained, corpus=replace(trained.corpus, tests=tests))
+
+
+def test_a_split_without_photos_is_not_searched(runs: Path) -> None:
+    opened = open_run_again(runs / "image_free")
+    trained, ask = without_photos(opened.trained, "ordinary"), opened.probe("retrieval")
+    every = ask(trained, opened.settings, Asked(opened.log, seeds=1))
+    assert [finding.title.split(":")[0] for finding in every.findings] == [
+        "train", "validation", "ambiguous",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="retrieval: expected two photos or more in ordinary"):
+        ask(trained, opened.settings, Asked(opened.log, seeds=1, split="ordinary"))
+
+
+@pytest.mark.parametrize("probe", ["attention", "degrade", "incongruent", "lexical"])
+def test_a_system_that_needs_photos_says_that_no_test_split_has_any(
+    runs: Path, tmp_path: Path, probe: str
+) -> None:
+    opened = open_run_again(runs / "image_given")
+    trained = without_photos(opened.trained, "ordinary", "ambiguous")
+    words = tmp_path / "words.txt"
+    words.write_text("bat | schläger | a bat . | 1.jpg\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no test split"):
+        opened.probe(probe)(trained, opened.settings, Asked(opened.log, lists=words))
+
+
+def test_commute_needs_no_test_split(runs: Path, commute: Path) -> None:
+    opened = open_run_again(runs / "image_given")
+    trained = without_photos(opened.trained, "ordinary", "ambiguous")
+    answer = opened.probe("contrastive")(trained, opened.settings, Asked(opened.log))
+    assert list(answer.findings[0].rows) == ["no picture", "its picture"]
+
+
+def test_a_probe_that_found_nothing_says_so(runs: Path) -> None:
+    opened = open_run_again(runs / "text")
+    silent = replace(opened, fitting={"incongruent": lambda *_: Answer(())})
+    with pytest.raises(InputError, match="probe 'incongruent' found nothing to measure"):
+        silent.ask("incongruent", Asked(opened.log))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from torch import Tensor
 from phosphene.core.types import Batch
 from phosphene.data.loader import Indices
 from phosphene.data.text import SubWords, Tokenizer
+from phosphene.data.wordpiece import WordPiece
 from phosphene.evaluate.probes.attention import (
     decoder_weights,
     encoder_weights,
@@ -48,7 +49,7 @@ class Batched(Protocol):
         ...
 
 
-def first_batch(data: Batched, device: torch.device) -> Batch:
+def _first_batch(data: Batched, device: torch.device) -> Batch:
     """The examples that are averaged over: the first ones."""
     return data.batch(np.arange(min(len(data), _MEASURED))).to(device)
 
@@ -60,7 +61,7 @@ def ask_fusion_attention(
     findings, figures = [], []
     for name, used in tests.items():
         data = used.data
-        batch = first_batch(data, model.embedding.table.device)
+        batch = _first_batch(data, model.embedding.table.device)
         words = batch.source.mask
         regions, read = fusion_weights(model, batch), decoder_weights(model, batch)
         count, rows = regions.shape[3], read.shape[4]
@@ -96,7 +97,7 @@ def ask_region_attention(
     findings, figures = [], []
     for name, used in tests.items():
         data = used.data
-        batch = first_batch(data, model.embedding.table.device)
+        batch = _first_batch(data, model.embedding.table.device)
         weights = region_weights(model, batch)
         assert batch.regions is not None
         findings.append(
@@ -124,7 +125,7 @@ def ask_prefix_attention(
     findings, figures = [], []
     for name, used in tests.items():
         data = used.data
-        batch = first_batch(data, model.embedding.table.device)
+        batch = _first_batch(data, model.embedding.table.device)
         weights, words = prefix_weights(model, batch), gold(batch.target)[1]
         rows = words.new_ones(len(batch), weights.shape[-1])
         findings.append(
@@ -147,36 +148,43 @@ def ask_prefix_attention(
 
 
 @torch.no_grad()
-def encoder_attention(
-    name: str,
-    encoder: VLEncoder,
-    batch: Batch,
-    drawn: Sequence[tuple[str, Sequence[str]]],
-) -> tuple[Finding, list[HeatMap]]:
-    """How much words attend to regions in a vision-language encoder, and to which.
+def ask_encoder_attention(
+    encoder: VLEncoder, tests: Mapping[str, Batched], wordpiece: WordPiece, asked: Asked
+) -> Answer:
+    """Words that ask regions in an encoder that both go through together.
 
     Args:
-        name: of the split.
         encoder: in evaluation mode.
-        batch: on its device.
-        drawn: of the first examples of ``batch``, which are drawn, the id and the word pieces.
+        tests: splits whose examples have words and regions.
+        wordpiece: of the words.
+        asked: how many examples are drawn.
     """
-    trace = encoder(batch)
-    weights, spans = encoder_weights(encoder, trace), trace.spans
-    words, regions = torch.zeros_like(trace.mask), torch.zeros_like(trace.mask)
-    words[:, spans.text] = trace.mask[:, spans.text]
-    regions[:, spans.regions] = trace.mask[:, spans.regions]
-    finding = by_head(
-        f"{name}: attention of words to regions",
-        100 * mass(weights, words, regions),
-        "percent of the attention of a word",
-    )
-    figures = []
-    for row, (example, pieces) in enumerate(drawn):
-        numbers = [str(number) for number in range(1, int(regions[row].sum()) + 1)]
-        grid = weights[:, row, :, spans.text, spans.regions]
-        figures += heat_maps(f"{name}, {example}", grid, ("word", pieces), ("region", numbers))
-    return finding, figures
+    findings, figures = [], []
+    entries = wordpiece.entries()
+    for name, data in tests.items():
+        batch = _first_batch(data, next(encoder.parameters()).device)
+        trace = encoder(batch)
+        weights, spans = encoder_weights(encoder, trace), trace.spans
+        words, regions = torch.zeros_like(trace.mask), torch.zeros_like(trace.mask)
+        words[:, spans.text] = trace.mask[:, spans.text]
+        regions[:, spans.regions] = trace.mask[:, spans.regions]
+        findings.append(
+            by_head(
+                f"{name}: attention of words to regions",
+                100 * mass(weights, words, regions),
+                "percent of the attention of a word",
+            )
+        )
+        for row in range(min(asked.examples, len(batch))):
+            said = batch.source.ids[row][batch.source.mask[row]].tolist()
+            numbers = [str(number) for number in range(1, int(regions[row].sum()) + 1)]
+            figures += heat_maps(
+                f"{name}, {batch.ids[row]}",
+                weights[:, row, :, spans.text, spans.regions],
+                ("word", [entries[index] for index in said]),
+                ("region", numbers),
+            )
+    return Answer(tuple(findings), tuple(figures))
 
 
 def by_head(title: str, values: Tensor, unit: str) -> Finding:
@@ -218,11 +226,10 @@ def heat_maps(
 
 
 __all__ = [
+    "ask_encoder_attention",
     "ask_fusion_attention",
     "ask_prefix_attention",
     "ask_region_attention",
     "by_head",
-    "encoder_attention",
-    "first_batch",
     "heat_maps",
 ]

@@ -74,9 +74,10 @@ def _pair(direction: Direction, item: Described) -> Pair:
     start, end = direction
     whole = item.sentences[start]
     name, target = f"{start}-{end}:{item.id}", item.sentences[end]
+    photo = item.picture if isinstance(item.picture, Path) else None
     if start not in item.hidden:
-        return Pair(name, whole, target)
-    return Pair(name, item.hidden[start], target, before_hiding=whole)
+        return Pair(name, whole, target, photo)
+    return Pair(name, item.hidden[start], target, photo, before_hiding=whole)
 
 
 def monolingual(items: Sequence[Described], tokenizer: SubWords) -> TranslationData:

@@ -27,14 +27,13 @@ from phosphene.recipes.clip_prefix_data import Examples, translations
 from phosphene.recipes.clip_prefix_results import Trained, judge_of, measure_alignment, system_of
 from phosphene.recipes.clip_prefix_settings import Settings
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
-from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe import Answer, Asked, Fitting, chosen
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
     Subject,
     Used,
     ask_incongruent,
-    chosen,
 )
 
 _GREY: Final = 128
@@ -77,7 +76,7 @@ def subject(trained: Trained, settings: Settings) -> Subject:
         return trained.space.showing(found)
 
     blind = "" if trained.model.mapping is not None else f"{settings.system} has no prefix"
-    return Subject(tests, direction, read, blind)
+    return Subject(system, tests, direction, read, blind)
 
 
 def as_used(trained: Trained, examples: Examples) -> TranslationData:
@@ -100,18 +99,18 @@ def _tests(trained: Trained, settings: Settings) -> dict[str, Examples]:
 
 
 def _illustrated(trained: Trained, settings: Settings, asked: Asked) -> dict[str, Examples]:
-    """The splits all of whose examples have a picture.
+    """The splits all of whose examples have a picture, at least two different ones.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or none of the name that was asked for.
     """
     found = {
         name: examples
         for name, examples in _tests(trained, settings).items()
-        if len(examples.pictures) > 1 and None not in examples.pictures
+        if len(set(examples.pictures)) > 1 and None not in examples.pictures
     }
     if not found:
-        raise InputError("no test example has a picture")
+        raise InputError("no test split has two pictures or more")
     return chosen(found, asked.split)
 
 

@@ -20,13 +20,12 @@ from phosphene.evaluate.answers import answer_all
 from phosphene.evaluate.probes.clusters import principal_axes
 from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
 from phosphene.evaluate.probes.tokens import Named, named_regions, named_words, tokens
-from phosphene.recipes.attention_probe import encoder_attention, first_batch
+from phosphene.recipes.attention_probe import ask_encoder_attention
 from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.crosslingual_vqa_data import lessons
 from phosphene.recipes.crosslingual_vqa_results import Trained
 from phosphene.recipes.crosslingual_vqa_settings import Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting
-from phosphene.recipes.translation_probes import chosen
+from phosphene.recipes.probe import Answer, Asked, Fitting, chosen
 from phosphene.report.model import Point, Scatter
 
 _SHOWN: Final = 3
@@ -105,19 +104,9 @@ def _use(
 
 def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     """How much the words of a question attend to regions, and to which."""
-    findings, figures = [], []
-    entries = trained.learner.reader.wordpiece.entries()
-    device = trained.learner.model.classifier.weight.device
-    for name, data in _tests(trained, settings, asked).items():
-        batch = first_batch(data, device)
-        drawn = [
-            (question.id, [entries[index] for index in data.sources[row]])
-            for row, question in enumerate(data.questions[: min(asked.examples, len(batch))])
-        ]
-        finding, maps = encoder_attention(name, trained.learner.model.encoder, batch, drawn)
-        findings.append(finding)
-        figures += maps
-    return Answer(tuple(findings), tuple(figures))
+    learner = trained.learner
+    tests = _tests(trained, settings, asked)
+    return ask_encoder_attention(learner.model.encoder, tests, learner.reader.wordpiece, asked)
 
 
 def _tokens(trained: Trained, settings: Settings, asked: Asked) -> Answer:

@@ -19,8 +19,8 @@ from phosphene.data.hidden import (
 )
 from phosphene.data.translation import Pair
 from phosphene.evaluate.probes.degrade import Degraded, degrade
-from phosphene.recipes.probe import Answer, Asked
-from phosphene.recipes.translation_probes import Subject, Used, chosen, use
+from phosphene.recipes.probe import Answer, Asked, chosen
+from phosphene.recipes.translation_probes import Subject, Used, use
 
 _CALLED: Final[dict[WordClass, str]] = {
     "colours": "colours",

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from phosphene.core.errors import InputError
 from phosphene.core.runtime import seed_update
 from phosphene.data.dataset import TranslationData, encode
 from phosphene.data.translation import Pair
@@ -27,14 +28,13 @@ from phosphene.recipes.attention_probe import ask_fusion_attention, ask_region_a
 from phosphene.recipes.clusters_probe import FeatureMap, ask_clusters, thumbnail
 from phosphene.recipes.inversion_mmt_results import Trained
 from phosphene.recipes.inversion_mmt_settings import NEEDS_PICTURES, Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe import Answer, Asked, Fitting, chosen
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
     Subject,
     Used,
     ask_incongruent,
-    chosen,
     illustrated,
     swaps,
 )
@@ -89,7 +89,7 @@ def subject(trained: Trained, settings: Settings) -> Subject:
         return data.with_features(picture_features(look, data.pictures))
 
     blind = "" if needs else f"{settings.system} looks at no pictures"
-    return Subject(tests, settings.data.languages, read, blind)
+    return Subject(system, tests, settings.data.languages, read, blind)
 
 
 def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
@@ -140,10 +140,14 @@ def _other_features(used: Used, seeds: int) -> list[Used]:
 
 
 def _retrieval(trained: Trained, settings: Settings, asked: Asked) -> Answer:
-    """R@K of the generated feature, beside untrained generators and shuffled captions."""
+    """R@K of the generated feature, beside untrained generators and shuffled captions.
+
+    Raises:
+        InputError: there is no split of the name that was asked for, or none has photos.
+    """
     assert trained.teacher is not None
-    findings = []
-    for name, data in chosen(trained.corpus.splits, asked.split).items():
+    findings, splits = [], chosen(trained.corpus.splits, asked.split)
+    for name, data in splits.items():
         part = first_pictures(data, _CANDIDATES)
         if len(part) < 2:
             continue
@@ -162,6 +166,8 @@ def _retrieval(trained: Trained, settings: Settings, asked: Asked) -> Answer:
             "the photos themselves": [real],
         }
         findings.append(retrieval(f"{name}: {len(part)} photos", real, kinds))
+    if not findings:
+        raise InputError(f"retrieval: expected two photos or more in {' or '.join(splits)}")
     return Answer(tuple(findings))
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.types import VIEWS, Modality, View
 from phosphene.data.classification_data import ClassificationData, in_order
@@ -27,11 +28,12 @@ from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
 from phosphene.evaluate.score import Score
 from phosphene.models.answerer import Answerer
+from phosphene.recipes.attention_probe import ask_encoder_attention
 from phosphene.recipes.blank_regions import blank_regions
 from phosphene.recipes.modality_kd_networks import Side
 from phosphene.recipes.modality_kd_results import Trained, mean_weights
 from phosphene.recipes.modality_kd_settings import Settings
-from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe import Answer, Asked, Fitting, chosen
 from phosphene.report.model import Curve, Plot
 
 Swap = Modality | Literal["either"]
@@ -45,6 +47,7 @@ def fitting(settings: Settings) -> Fitting:
     whole = f"{settings.system} weighs no views"
     return {
         "incongruent": _incongruent,
+        "attention": _attention,
         "views": _views,
         "density": _density,
         "consistency": _consistency if taught else alone,
@@ -56,6 +59,15 @@ def fitting(settings: Settings) -> Fitting:
 def _sides(trained: Trained, settings: Settings) -> dict[str, Side]:
     both = {"student": trained.student, "teacher": trained.teacher}
     return {"teacher": trained.teacher} if settings.system == "teacher" else both
+
+
+def _test(side: Side, asked: Asked) -> ClassificationData:
+    """The examples of the only test split there is.
+
+    Raises:
+        InputError: another one was asked for.
+    """
+    return chosen({"test": side.data.test}, asked.split)["test"]
 
 
 def _answers(trained: Trained, side: Side, log: RunLog) -> Float[Tensor, "example view label"]:
@@ -74,8 +86,8 @@ def _views(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     findings, plots = [], []
     uncovered = trained.corpus.splits["test"].uncovered
     for name, side in _sides(trained, settings).items():
+        data = _test(side, asked)
         logits, threshold = _answers(trained, side, asked.log), _threshold(trained, side, asked.log)
-        data = side.data.test
         rows = {
             _NAMES[view]: tuple(label_scores(logits[:, column], data, threshold, uncovered))
             for column, view in enumerate(VIEWS)
@@ -103,10 +115,11 @@ def _ordered(
 
 def _density(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     """The distribution of probabilities (Figures 1 and 6), and how far it is from the teacher's."""
+    data = _test(trained.teacher, asked)
     found = {
         name: _answers(trained, side, asked.log) for name, side in _sides(trained, settings).items()
     }
-    labels = trained.teacher.data.test.targets(np.arange(len(trained.teacher.data.test)))
+    labels = data.targets(np.arange(len(data)))
     rows: dict[str, tuple[Score, ...]] = {}
     plots = []
     for column, view in enumerate(VIEWS):
@@ -130,8 +143,9 @@ def _density(trained: Trained, settings: Settings, asked: Asked) -> Answer:
 
 def _divergence(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     """KL from the teacher's answers to the student's (Figure 7)."""
+    data = _test(trained.student, asked)
     student, teacher = (_answers(trained, s, asked.log) for s in (trained.student, trained.teacher))
-    found = divergence_by_view(student, teacher, many=trained.student.data.test.labels.many)
+    found = divergence_by_view(student, teacher, many=data.labels.many)
     signature = f"examples:{len(student)}|temperature:1"
     rows = {_NAMES[view]: (Score("KL, nats", value, signature),) for view, value in found.items()}
     return Answer((Finding("test: KL from the teacher to the student", rows),))
@@ -140,12 +154,13 @@ def _divergence(trained: Trained, settings: Settings, asked: Asked) -> Answer:
 def _consistency(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     """Agreement as examples are, and with texts or pictures swapped alike for both (Figure 5)."""
     sides = (trained.student, trained.teacher)
+    tests = [_test(side, asked) for side in sides]
     thresholds = [_threshold(trained, side, asked.log) for side in sides]
 
     def drawn(swap: Swap | None, seed: int) -> tuple[Predictions, Predictions]:
         student, teacher = (
-            predictions(side.model, swap_modality(side.data.test, swap, seed), threshold)
-            for side, threshold in zip(sides, thresholds, strict=True)
+            predictions(side.model, swap_modality(data, swap, seed), threshold)
+            for side, data, threshold in zip(sides, tests, thresholds, strict=True)
         )
         return student, teacher
 
@@ -187,7 +202,7 @@ def _weights(trained: Trained, settings: Settings, asked: Asked) -> Answer:
 def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     """The student with the right picture, another one, a blank one, none."""
     side = _sides(trained, settings).get("student", trained.teacher)
-    data, threshold = side.data.test, _threshold(trained, side, asked.log)
+    data, threshold = _test(side, asked), _threshold(trained, side, asked.log)
     assert data.regions is not None
     names = [data.picture_names[row] for row in data.picture_of if row != NO_PICTURE]
     seeds = range(1, asked.seeds + 1)
@@ -224,6 +239,22 @@ def _flipped(trained: Trained, settings: Settings, asked: Asked) -> tuple[Findin
         for name, side in sides.items()
     }
     return (follows_label("test: another picture that flips the label", said, labels, pairs),)
+
+
+def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
+    """How much the student's words attend to regions, and to which.
+
+    Raises:
+        InputError: no example has both words and a picture.
+    """
+    side = _sides(trained, settings).get("student", trained.teacher)
+    data = _test(side, asked)
+    said = np.array([bool(text) for text in data.texts])
+    rows = np.flatnonzero(said & (data.picture_of != NO_PICTURE))
+    if not len(rows):
+        raise InputError("attention: no test example has both a text and a picture")
+    tests = {"test": data.take(rows)}
+    return ask_encoder_attention(side.model.encoder, tests, side.reader.wordpiece, asked)
 
 
 def _use(model: Answerer, threshold: float, data: ClassificationData) -> Outcome:

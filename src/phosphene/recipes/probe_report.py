@@ -7,7 +7,13 @@ from pathlib import Path
 
 from phosphene.recipes.launch import refresh_report
 from phosphene.recipes.probe import Asked
-from phosphene.recipes.probing import Probed, open_run_again, write_probed
+from phosphene.recipes.probing import (
+    Probed,
+    check_options,
+    open_run_again,
+    share_of,
+    write_probed,
+)
 from phosphene.report.model import Report
 from phosphene.report.page import write_page
 
@@ -28,14 +34,19 @@ def ask_run(
     Where they go into the run folder, the run's own report is written again with them.
 
     Raises:
-        InputError: the folder is no finished run, or a probe does not fit it: then none is asked.
+        InputError: the folder is no finished run, a probe does not fit it, or an option was given
+            that does not go with a probe: then none is asked.
     """
     opened = open_run_again(folder, quiet=quiet)
     for name in names:
         opened.probe(name)
+    asked = Asked(opened.log, seeds, split, lists, images)
+    shares = {name: share_of(name, names, asked) for name in names}
+    for name, share in shares.items():
+        check_options(name, share)
     found = []
-    for name in names:
-        probed = opened.ask(name, Asked(opened.log, seeds, split, lists, images))
+    for name, share in shares.items():
+        probed = opened.ask(name, share)
         place = write_probed(probed, folder / "probes" if out is None else out)
         write_page(probe_page(probed), place.with_suffix(".html"))
         found.append(probed)

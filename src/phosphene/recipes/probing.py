@@ -7,7 +7,7 @@ what is found goes to ``RUN/probes/NAME.json`` and into the run's report.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -22,52 +22,95 @@ from phosphene.core.runtime import Runtime
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.results import read_results
 from phosphene.recipes import load_recipe
-from phosphene.recipes.probe import SEEDS, Answer, Asked, Fitting, Probe
+from phosphene.recipes.probe import SEEDS, Answer, Asked, Fitting, Option, Probe
 from phosphene.recipes.probe_files import figure_record, finding_table, restore_figure
 from phosphene.report.model import Figure, Table
 from phosphene.train.reopened import Reopened
 from phosphene.train.run import recipe_of
 
-PROBES: Final[Mapping[str, str]] = {
-    "incongruent": "is the picture used? right, swapped, blank and no picture beside each other",
-    "retrieval": "does a generated feature find its own photo? R@K, chance and binomial limits",
-    "contrastive": "CoMMuTE: does the picture's translation cost less than the other one?",
-    "degrade": "what is lost without colours, depicted things, nouns, people, or random words",
-    "lexical": "are words translated rightly that have several translations (MLT lists)?",
-    "attention": "heat maps of who attends to which regions, by layer and head",
-    "clusters": "a map of features with their pictures, and how well they cluster",
-    "lambda": "where the learned weight of the modality loss is high, by class of word",
-    "alignment": "how alike a picture's and its sentence's vectors are, before and after training",
-    "tokens": "do the student's words lie where the teacher's do? nearest centroid",
-    "consistency": "how often student and teacher say the same, and beyond chance",
-    "density": "how the probability of the true label is distributed",
-    "divergence": "KL from the teacher's answers to the student's, view by view",
-    "views": "how good the classifier is with one modality alone",
-    "weights": "how much weight each view has, example by example",
-}
-"""What each probe asks, in a line."""
+
+@dataclass(frozen=True)
+class Kind:
+    """A question to a finished run."""
+
+    asks: str
+    """In a line."""
+    subject: str
+    """Whom it asks: why it fits no run of the other recipes."""
+    takes: frozenset[Option] = frozenset({"split"})
+    """The options that it heeds; one that asks about no test split takes none of them."""
+
 
 _TRANSLATOR: Final = "a translator"
 _DRAWN: Final = "features that stand for pictures"
 _CLASSIFIER: Final = "a classifier of pictures with texts"
-SUBJECTS: Final[Mapping[str, str]] = {
-    "incongruent": "a system that may be shown pictures",
-    "retrieval": _DRAWN,
-    "contrastive": _TRANSLATOR,
-    "degrade": _TRANSLATOR,
-    "lexical": _TRANSLATOR,
-    "attention": "a system that attends to regions",
-    "clusters": _DRAWN,
-    "lambda": "the weight of a modality loss",
-    "alignment": "vectors that pictures and sentences share",
-    "tokens": "a student of questions and its teacher",
-    "consistency": _CLASSIFIER,
-    "density": _CLASSIFIER,
-    "divergence": _CLASSIFIER,
-    "views": _CLASSIFIER,
-    "weights": _CLASSIFIER,
+PROBES: Final[Mapping[str, Kind]] = {
+    "incongruent": Kind(
+        "is the picture used? right, swapped, blank and no picture beside each other",
+        "a system that may be shown pictures",
+    ),
+    "retrieval": Kind(
+        "does a generated feature find its own photo? R@K, chance and binomial limits",
+        _DRAWN,
+    ),
+    "contrastive": Kind(
+        "CoMMuTE: does the picture's translation cost less than the other one?",
+        _TRANSLATOR,
+        frozenset({"images"}),
+    ),
+    "degrade": Kind(
+        "what is lost without colours, depicted things, nouns, people, or random words",
+        _TRANSLATOR,
+    ),
+    "lexical": Kind(
+        "are words translated rightly that have several translations (MLT lists)?",
+        _TRANSLATOR,
+        frozenset({"split", "lists"}),
+    ),
+    "attention": Kind(
+        "heat maps of who attends to which regions, by layer and head",
+        "a system that attends to regions",
+    ),
+    "clusters": Kind(
+        "a map of features with their pictures, and how well they cluster",
+        _DRAWN,
+    ),
+    "lambda": Kind(
+        "where the learned weight of the modality loss is high, by class of word",
+        "the weight of a modality loss",
+    ),
+    "alignment": Kind(
+        "how alike a picture's and its sentence's vectors are, before and after training",
+        "vectors that pictures and sentences share",
+        frozenset(),
+    ),
+    "tokens": Kind(
+        "do the student's words lie where the teacher's do? nearest centroid",
+        "a student of questions and its teacher",
+        frozenset(),
+    ),
+    "consistency": Kind(
+        "how often student and teacher say the same, and beyond chance",
+        _CLASSIFIER,
+    ),
+    "density": Kind(
+        "how the probability of the true label is distributed",
+        _CLASSIFIER,
+    ),
+    "divergence": Kind(
+        "KL from the teacher's answers to the student's, view by view",
+        _CLASSIFIER,
+    ),
+    "views": Kind(
+        "how good the classifier is with one modality alone",
+        _CLASSIFIER,
+    ),
+    "weights": Kind(
+        "how much weight each view has, example by example",
+        _CLASSIFIER,
+        frozenset(),
+    ),
 }
-"""Whom each probe asks: why it fits no run of the other recipes."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +178,8 @@ def probe_run(
         quiet: no progress.
 
     Raises:
-        InputError: the folder is no finished run, or the probe does not fit it.
+        InputError: the folder is no finished run, the probe does not fit it, or it does not heed
+            an option that was given.
     """
     opened = open_run_again(folder, quiet=quiet)
     probed = opened.ask(name, Asked(opened.log, seeds, split, lists, images))
@@ -168,7 +212,7 @@ class Opened:
         """
         if name not in PROBES:
             raise InputError(f"no probe '{name}': expected one of {', '.join(PROBES)}")
-        found = self.fitting.get(name, f"it asks {SUBJECTS[name]}")
+        found = self.fitting.get(name, f"it asks {PROBES[name].subject}")
         if isinstance(found, str):
             raise InputError(
                 f"{self.folder}: probe '{name}' does not fit this run of {self.recipe}: {found}; "
@@ -180,9 +224,14 @@ class Opened:
         """One probe.
 
         Raises:
-            InputError: it does not exist or does not fit; or what it needs is missing.
+            InputError: it does not exist or does not fit; it does not heed an option that was
+                given; what it needs is missing; or there was nothing to measure.
         """
-        answer: Answer = self.probe(name)(self.trained, self.settings, asked)
+        probe = self.probe(name)
+        check_options(name, asked)
+        answer: Answer = probe(self.trained, self.settings, asked)
+        if not answer.findings:
+            raise InputError(f"{self.folder}: probe '{name}' found nothing to measure")
         results = read_results(self.folder)
         return Probed(
             name,
@@ -214,6 +263,23 @@ def open_run_again(folder: Path, *, quiet: bool = True) -> Opened:
     settings = read_settings(load_recipe(recipe).Settings, folder / "config.toml")
     fitting = import_module(f"phosphene.recipes.{recipe}_probes").fitting(settings)
     return Opened(folder, recipe, settings, fitting, RunLog(None, quiet=quiet))
+
+
+def check_options(name: str, asked: Asked) -> None:
+    """See that a probe heeds every option that was given.
+
+    Raises:
+        InputError: it does not; names the probes that do.
+    """
+    for option in sorted(asked.given - PROBES[name].takes):
+        heeding = ", ".join(other for other, kind in PROBES.items() if option in kind.takes)
+        raise InputError(f"--{option}: probe '{name}' does not take it; these do: {heeding}")
+
+
+def share_of(name: str, names: Collection[str], asked: Asked) -> Asked:
+    """What is asked of one of several probes: a file that another one reads is not for it."""
+    read = frozenset[Option]().union(*(PROBES[other].takes for other in names)) - {"split"}
+    return asked.without(read - PROBES[name].takes)
 
 
 def write_probed(probed: Probed, folder: Path) -> Path:
@@ -261,11 +327,14 @@ def _read(path: Path) -> Probed:
 
 __all__ = [
     "PROBES",
+    "Kind",
     "Opened",
     "Probed",
+    "check_options",
     "holds_whole_probe",
     "open_run_again",
     "probe_run",
     "read_probed",
+    "share_of",
     "write_probed",
 ]

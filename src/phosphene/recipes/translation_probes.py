@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import Advance
 from phosphene.data.corpus import data_root
-from phosphene.data.dataset import TranslationData
+from phosphene.data.dataset import NO_PICTURE, TranslationData
 from phosphene.data.translation import Pair
 from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.moses import tokenise
@@ -25,14 +24,13 @@ from phosphene.evaluate.probes.contrastive import (
 )
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
-from phosphene.evaluate.probes.lexical import lexical, read_entries
+from phosphene.evaluate.probes.lexical import Said, lexical, read_entries
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Judge, System
 from phosphene.evaluate.translation import score_corpus
 from phosphene.evaluate.translator import reference_likelihoods, translate_all
-from phosphene.recipes.probe import Answer, Asked
+from phosphene.recipes.probe import Answer, Asked, chosen
 
-Anything = TypeVar("Anything")
 MEASURE = "perplexity per target token, EOS included"
 
 
@@ -54,8 +52,9 @@ class Used:
 class Subject:
     """A trained translator, and what it can be asked about."""
 
+    system: System
     tests: Mapping[str, Used]
-    """Test splits, as the system is used."""
+    """Test splits, as the system is used; none where it needs pictures that are not there."""
     languages: tuple[str, str]
     read: Callable[[Sequence[Pair]], TranslationData]
     """Other sentences as the system reads them, with their pictures where it takes any."""
@@ -63,19 +62,6 @@ class Subject:
     """Why ``read`` looks at no pictures; empty where it does."""
     natural_source: bool = False
     """Whether sources are natural text while targets are tokenised."""
-
-
-def chosen(tests: Mapping[str, Anything], name: str | None) -> dict[str, Anything]:
-    """The split called ``name``; all of them if it is None.
-
-    Raises:
-        InputError: there is none of this name.
-    """
-    if name is None:
-        return dict(tests)
-    if name not in tests:
-        raise InputError(f"no split '{name}' to probe: expected one of {', '.join(tests)}")
-    return {name: tests[name]}
 
 
 def use(used: Used, *, with_meteor: bool = False) -> Outcome:
@@ -106,7 +92,7 @@ class Shown:
 
 
 def illustrated(tests: Mapping[str, Used], asked: Asked) -> dict[str, Used]:
-    """The splits all of whose examples have a picture, at least two.
+    """The splits all of whose examples have a picture, at least two different ones.
 
     Raises:
         InputError: there is none, or none of the name that was asked for.
@@ -114,10 +100,10 @@ def illustrated(tests: Mapping[str, Used], asked: Asked) -> dict[str, Used]:
     found = {
         name: used
         for name, used in tests.items()
-        if len(used.data) > 1 and len(used.data.only_with_pictures()) == len(used.data)
+        if NO_PICTURE not in used.data.picture_of and len(set(used.data.picture_of.tolist())) > 1
     }
     if not found:
-        raise InputError("no test split has pictures: nothing can be swapped")
+        raise InputError("no test split has two pictures or more")
     return chosen(found, asked.split)
 
 
@@ -149,15 +135,14 @@ def ask_contrastive(subject: Subject, asked: Asked) -> Answer:
     """
     if asked.images is not None and subject.blind:
         raise InputError(f"contrastive: --images {asked.images}: {subject.blind}")
-    used = next(iter(subject.tests.values()))
-    items = read_commute(data_root(), subject.languages[1])
+    system, items = subject.system, read_commute(data_root(), subject.languages[1])
     rows: dict[str, tuple[Score | Unavailable, ...]] = {
         "no picture": contrastive(
-            unseen(items), lambda found: perplexities(subject, used.system, found), measure=MEASURE
+            unseen(items), lambda found: perplexities(subject, system, found), measure=MEASURE
         )
     }
     if not subject.blind:
-        rows["its picture"] = _with_pictures(subject, used.system, items, asked)
+        rows["its picture"] = _with_pictures(subject, system, items, asked)
     lines = [str(item.line) for item in unmirrored(items)]
     mirrored = f"not mirrored: lines {', '.join(lines)}" if lines else "all pairs are mirrored"
     note = (
@@ -207,14 +192,27 @@ def ask_lexical(subject: Subject, asked: Asked) -> Answer:
         said = translate_all(
             system.model, used.data, system.tokenizer, system.search, None, system.forced
         )
-        sources = [pair.whole_source for pair in used.data.pairs]
         try:
-            findings.append(lexical(name, entries, dict(zip(sources, said, strict=True))))
+            findings.append(lexical(name, entries, _pictured(used.data, said)))
         except InputError as error:
             problem = f"{asked.lists}: {error}"
     if not findings:
         raise InputError(problem)
     return Answer(tuple(findings))
+
+
+def _pictured(data: TranslationData, said: Sequence[str]) -> list[Said]:
+    """Every sentence with what was said of it and, where it is known, the name of its picture."""
+    return [
+        Said(pair.whole_source, hypothesis, _picture_name(pair, data, int(row)))
+        for pair, hypothesis, row in zip(data.pairs, said, data.picture_of, strict=True)
+    ]
+
+
+def _picture_name(pair: Pair, data: TranslationData, row: int) -> str:
+    if pair.image is not None:
+        return pair.image.name
+    return data.picture_names[row] if row != NO_PICTURE and data.picture_names else ""
 
 
 def _with_pictures(
@@ -236,7 +234,6 @@ __all__ = [
     "ask_contrastive",
     "ask_incongruent",
     "ask_lexical",
-    "chosen",
     "illustrated",
     "perplexities",
     "swaps",

@@ -17,16 +17,15 @@ from phosphene.evaluate.system import System, with_photo_subsets
 from phosphene.evaluate.world import world_judge
 from phosphene.models.regions import GridTeacher, look_at
 from phosphene.models.sources import VLSource
-from phosphene.recipes.attention_probe import encoder_attention, first_batch
+from phosphene.recipes.attention_probe import ask_encoder_attention
 from phosphene.recipes.blank_regions import blank_regions
-from phosphene.recipes.probe import Answer, Asked, Fitting
+from phosphene.recipes.probe import Answer, Asked, Fitting, chosen
 from phosphene.recipes.sentence_probes import sentence_probes
 from phosphene.recipes.translation_probes import (
     Shown,
     Subject,
     Used,
     ask_incongruent,
-    chosen,
     illustrated,
     swaps,
 )
@@ -76,6 +75,7 @@ def subject(trained: Trained, settings: Settings) -> Subject:
         )
 
     return Subject(
+        system,
         tests,
         settings.data.languages,
         read,
@@ -166,19 +166,9 @@ def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     """How much words attend to regions in the encoder, and to which."""
     source = trained.model.source
     assert isinstance(source, VLSource)
-    findings, figures = [], []
-    for name, used in illustrated(subject(trained, settings).tests, asked).items():
-        data = used.data
-        device = trained.model.embedding.table.device
-        batch = first_batch(data, device)
-        drawn = [
-            (pair.id, trained.data.wordpiece.pieces(pair.source))
-            for pair in data.pairs[: min(asked.examples, len(batch))]
-        ]
-        finding, maps = encoder_attention(name, source.encoder, batch, drawn)
-        findings.append(finding)
-        figures += maps
-    return Answer(tuple(findings), tuple(figures))
+    shown = illustrated(subject(trained, settings).tests, asked)
+    tests = {name: used.data for name, used in shown.items()}
+    return ask_encoder_attention(source.encoder, tests, trained.data.wordpiece, asked)
 
 
 __all__ = ["fitting", "subject", "with_photo_regions"]

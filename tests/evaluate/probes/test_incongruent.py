@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from phosphene.core.errors import InputError
 from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.world.captions import caption
 from phosphene.data.world.lexicon import SENSES, WORDS, noun
@@ -101,7 +102,7 @@ def test_everybody_gets_another_picture_and_equal_pictures_stay_equal(
     rows: list[int], seed: int
 ) -> None:
     if len(set(rows) - {NO_PICTURE}) < 2:
-        with pytest.raises(ValueError, match="at least 2"):
+        with pytest.raises(InputError, match="at least 2 different pictures"):
             swapped_pictures(np.array(rows), seed)
         return
     found = swapped_pictures(np.array(rows), seed).tolist()

@@ -21,7 +21,7 @@ from phosphene.evaluate.probes.degrade import Degraded, degrade
 from phosphene.evaluate.probes.density import density, distance, of_every_example, of_interest
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome
-from phosphene.evaluate.probes.lexical import Entry, lexical, read_entries
+from phosphene.evaluate.probes.lexical import Entry, Said, lexical, read_entries
 from phosphene.evaluate.probes.retrieval import lower_limit, retrieval, upper_limit
 from phosphene.evaluate.probes.tokens import Named, tokens
 from phosphene.evaluate.score import Score, Unavailable
@@ -111,12 +111,13 @@ def test_lexical_accuracy_counts_whole_words(tmp_path: Path) -> None:
         "bow | bogen | a bow . | ein bogen . | 3.jpg\n",
         encoding="utf-8",
     )
-    said = {"a bat .": "ein schläger .", "A bat flies.": "ein fledermausflug ."}
+    said = [Said("a bat .", "ein schläger ."), Said("A bat flies.", "ein fledermausflug .")]
     found = lexical("test", read_entries(path), said)
     assert found.score("all words", "lexical accuracy").value == 50
     assert found.note.startswith("2 of 3 entries")
+    assert [entry.picture for entry in read_entries(path)] == ["1.jpg", "2.jpg", "3.jpg"]
     with pytest.raises(InputError, match=r"none of the list's 3 sentences is in the split"):
-        lexical("test", read_entries(path), {"another": "ein"})
+        lexical("test", read_entries(path), [Said("another", "ein")])
     path.write_text("bat | schläger | a bat . | 1.jpg\nbat | schläger\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"list\.txt:2: expected 'word \| translation"):
         read_entries(path)
@@ -141,8 +142,45 @@ def test_lexical_accuracy_counts_whole_words(tmp_path: Path) -> None:
 def test_a_translation_is_said_where_its_words_stand_side_by_side(
     translation: str, said: str, right: bool
 ) -> None:
-    found = lexical("test", [Entry("bat", translation, "a bat .")], {"A bat.": said})
+    found = lexical("test", [Entry("bat", translation, "a bat .")], [Said("A bat.", said)])
     assert found.score("all words", "lexical accuracy").value == 100 * right
+
+
+CLUB = Entry("bat", "schläger", "a bat .", "http://flickr.com/1/1_0a.jpg")
+ANIMAL = Entry("bat", "fledermaus", "a bat .", "2_0b.jpg#3")
+
+
+@pytest.mark.parametrize(
+    ("entries", "said", "accuracy", "counted"),
+    [
+        # The mirrored sentences, each with its own picture, in either order.
+        ([CLUB, ANIMAL], [("schläger", "1_0a.jpg"), ("fledermaus", "2_0b.jpg")], 100, 2),
+        ([CLUB, ANIMAL], [("fledermaus", "2_0b.jpg"), ("schläger", "1_0a.jpg")], 100, 2),
+        ([CLUB, ANIMAL], [("fledermaus", "1_0a.jpg"), ("schläger", "2_0b.jpg")], 0, 2),
+        ([CLUB, ANIMAL], [("schläger", "1_0a.jpg"), ("schläger", "2_0b.jpg")], 50, 2),
+        # Nobody knows the pictures of the split: a system cannot have been shown them either.
+        ([CLUB, ANIMAL], [("schläger", ""), ("schläger", "")], 50, 2),
+        # One picture is known, the other entry is about the rest.
+        ([CLUB, ANIMAL], [("schläger", "1_0a.jpg"), ("fledermaus", "")], 100, 2),
+        # The list names no picture: every occurrence is asked, the entry counts once.
+        ([Entry("bat", "schläger", "a bat .")], [("schläger", "1_0a.jpg"), ("bat", "")], 50, 1),
+        # The same sentence about a picture that the list does not speak of is not asked.
+        ([CLUB], [("schläger", "1_0a.jpg"), ("fledermaus", "3.jpg")], 100, 1),
+        ([CLUB, ANIMAL], [("schläger", "1_0a.jpg"), ("fledermaus", "3.jpg")], 100, 1),
+    ],
+)
+def test_an_entry_is_about_the_sentence_with_its_own_picture(
+    entries: list[Entry], said: list[tuple[str, str]], accuracy: float, counted: int
+) -> None:
+    split = [Said("A bat.", f"ein {word} .", picture) for word, picture in said]
+    found = lexical("test", entries, split)
+    assert found.score("all words", "lexical accuracy").value == accuracy
+    assert found.note.startswith(f"{counted} of {len(entries)} entries")
+
+
+def test_a_split_with_other_pictures_than_the_list_is_no_answer() -> None:
+    with pytest.raises(InputError, match=r"1 of the list's 1 sentences are in the split, but with"):
+        lexical("test", [ANIMAL], [Said("a bat .", "eine fledermaus .", "3.jpg")])
 
 
 def test_clusters_that_are_far_apart_are_found() -> None:

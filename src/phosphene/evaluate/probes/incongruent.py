@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import numpy as np
 from jaxtyping import Float, Int
 
+from phosphene.core.errors import InputError
 from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.world.splits import swapped
 from phosphene.evaluate.probes.finding import Finding
@@ -80,9 +81,11 @@ def swapped_pictures(
     Examples of one picture get one and the same other picture; those without one stay without.
 
     Raises:
-        ValueError: there are fewer than two pictures.
+        InputError: there are fewer than two pictures.
     """
     rows = np.unique(picture_of[picture_of != NO_PICTURE])
+    if len(rows) < 2:
+        raise InputError(f"expected at least 2 different pictures to swap, got {len(rows)}")
     instead = dict(
         zip(rows.tolist(), rows[np.array(swapped(len(rows), seed))].tolist(), strict=True)
     )
