@@ -95,6 +95,17 @@ def test_a_baseline_trained_on_other_data_is_not_compared(tmp_path: Path) -> Non
     assert not any(isinstance(each.difference, Difference) for each in compared)
 
 
+def test_without_a_seed_in_common_the_table_is_still_written(tmp_path: Path) -> None:
+    """The baseline failed with one of two seeds, the other row with the other one."""
+    made = grid(tmp_path, seeds=2)
+    finish(made.cells["text", "EN-DE"][1], WRONG, sense=50.0)
+    finish(made.cells["free", "EN-DE"][0], RIGHT, sense=50.0)
+    found = Measurements(made)
+    assert of(compare_rows(found), "B").reading == "no seed in common"
+    assert of(compare_rows(found), "sense").reading == "no seed in common"
+    assert str(result_table(found, compare_rows(found)).rows[1][1]) == "21.00"
+
+
 def test_other_sentences_are_not_compared(tmp_path: Path) -> None:
     made = finished(tmp_path)
     others = ("eine katze .", "zwei hunde .")
