@@ -53,7 +53,9 @@ FITTING = {
         "retrieval",
     },
     "questions": {"attention", "incongruent", "tokens"},
-    "modality": {"consistency", "density", "divergence", "incongruent", "views", "weights"},
+    "modality": {
+        "consistency", "density", "density-all", "divergence", "incongruent", "views", "weights",
+    },
 }  # fmt: skip
 
 

@@ -134,6 +134,11 @@ def test_a_score_may_be_called_otherwise_at_one_size() -> None:
     assert named.score_at("small") == "accuracy, yes/no"
 
 
+def test_only_figure_6_of_jin_et_al_is_of_label_0_alone() -> None:
+    probes = {number: read_table(f"msd/figure-{number}").probes for number in (1, 6)}
+    assert probes == {1: ("density-all",), 6: ("density",)}
+
+
 def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
     with pytest.raises(InputError, match=r"no table 'ikd/table-9'.*ikd/table-1, ikd/table-2"):
         read_table("ikd/table-9")
