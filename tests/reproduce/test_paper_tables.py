@@ -9,6 +9,7 @@ import pytest
 from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
 from phosphene.recipes import config_path
+from phosphene.recipes.clip_prefix_settings import Settings as PrefixSettings
 from phosphene.recipes.modality_kd_settings import Settings
 from phosphene.reproduce.grid import Run, lay_out, make_request
 from phosphene.reproduce.tables import SIZES, Size, read_table, table_names
@@ -132,6 +133,20 @@ def test_a_score_may_be_called_otherwise_at_one_size() -> None:
     named = columns["Yes / No"]
     assert named.score_at("toy") == "accuracy, yes-no"
     assert named.score_at("small") == "accuracy, yes/no"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_controls_of_captions_differ_and_joint_training_is_as_long(
+    size: Size, tmp_path: Path
+) -> None:
+    grid = lay_out(make_request("cliptrans/controls", size, 1), tmp_path)
+    assert len(grid.runs) == len(grid.table.run_rows), "no two rows are one run"
+    budgets = {}
+    for (row, _), (run,) in grid.cells.items():
+        found = read_settings(PrefixSettings, config_path(run.recipe, size), run.changes)
+        stages = (found.translate,) if found.system == "joint" else (found.caption, found.translate)
+        budgets[row] = sum(stage.budget.max_updates for stage in stages)
+    assert budgets["joint"] == budgets["CLIPTrans"]
 
 
 def test_only_figure_6_of_jin_et_al_is_of_label_0_alone() -> None:
