@@ -166,6 +166,39 @@ def test_a_column_that_is_not_measured_stays_and_says_why(tmp_path: Path) -> Non
     assert "gone" not in {each.column.label for each in compare_rows(found)}
 
 
+GAIN = """
+[[columns]]
+label = "more"
+score = "BLEU tokenised"
+splits = { toy = ["ordinary", "ambiguous"] }
+gain = true
+
+[[rows]]
+"""
+
+
+def test_a_gain_is_the_difference_from_the_baseline_seed_by_seed(tmp_path: Path) -> None:
+    made = grid(tmp_path, seeds=3, text=TABLE.replace("[[rows]]", GAIN, 1))
+    for run in made.cells["text", "EN-DE"][1:]:
+        finish(run, ("a", "a"))  # 10 and the seed
+    for run in made.cells["free", "EN-DE"][:2]:
+        finish(run, RIGHT)  # 20 and the seed
+    found = Measurements(made)
+    cell = found.cells["free", "EN-DE", "more"]
+    assert isinstance(cell, Measured) and cell.by_seed == {2: 10.0}
+    assert cell.signature.startswith("minus the baseline's|tok:none")
+    assert "seed 3 not finished" in cell.remark and "baseline: seed 1" in cell.remark
+    itself = found.cells["text", "EN-DE", "more"]
+    assert isinstance(itself, Measured) and itself.by_seed == {2: 0.0, 3: 0.0}
+    nothing = found.cells["free", "EN-FR", "more"]
+    assert isinstance(nothing, NotMeasured) and "not finished" in nothing.reason
+    table = result_table(found, compare_rows(found))
+    assert table.header[4] == "EN-DE, ordinary + ambiguous: BLEU tokenised, minus that of text"
+    (gained,) = [c for c in compare_rows(found) if c.row == "free" and c.seeds == 1
+                 and c.column.label == "more"]  # fmt: skip
+    assert gained.difference == of(compare_rows(found), "B").difference
+
+
 def test_groups_of_rows_stand_beside_them(tmp_path: Path) -> None:
     text = TABLE.replace("examples = 1", 'examples = 1\ngrouped_by = "at test time"')
     for number, row in enumerate(("text", "free", "elsewhere")):

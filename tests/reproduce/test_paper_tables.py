@@ -49,6 +49,13 @@ def test_known_figures() -> None:
     meta = {row.label: row for row in read_table("msd/table-1").rows}["MSD (meta learning)"]
     assert meta.paper == (63.86, 68.30, 53.12, 63.00, 74.04)
     assert meta.deviations == (1.28, 0.62, 0.08, 0.09, 0.15)
+    stages = read_table("vlp/table-6")
+    assert [column.label for _, column in stages.places][6:8] == ["Average ΔB", "Average ΔM"]
+    first, *others = [row.paper for row in stages.rows if row.paper]
+    for printed in others:
+        for metric, average in enumerate(printed[6:]):
+            gains = [printed[each] - first[each] for each in (metric, metric + 2, metric + 4)]
+            assert sum(gains) / 3 == pytest.approx(average, abs=0.04), "rounded there"
     sizes = read_table("cvil/table-5")
     assert sizes.rows[-1].paper == ("", *["99k (793k)"] * 3) and "83k" in sizes.note
     assert not any(row.paper for row in read_table("cliptrans/main").rows), "not verified"
@@ -174,6 +181,10 @@ def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
         ('rows = [{ label = "a", impossible_on.DE = "b" }]', "row 'a': no block 'DE'"),
         ('kind = "counts"\nrows = [{ label = "a" }]', "'fact' belongs to tables"),
         ('rows = [{ label = "a" }]\ncolour = 1', "unknown key 'colour'"),
+        (
+            'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\ngain = true',
+            "'gain' needs a baseline",
+        ),
         (
             'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\nabsent.toy = " "',
             "no reason",

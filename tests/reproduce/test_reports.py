@@ -91,6 +91,8 @@ def test_the_maps_of_teacher_and_student(tmp_path: Path) -> None:
     first = ("64 x 112 x 112", "112x112", "3 x 224 x 224", "224x224")
     assert rows["T-conv1, S-conv1"] == first
     assert rows["T-conv4_x, S-conv4_x"][::2] == ("1024 x 14 x 14", "512 x 28 x 28")
+    pooled = ("2048 x 1 x 1", "1x1", "2048 x 7 x 7", "7x7")
+    assert rows["average pool, average unpool"] == pooled
     assert rows["parameters of the student"][0] == "34,185,344"
 
 

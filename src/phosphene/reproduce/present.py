@@ -100,6 +100,7 @@ def measured_heading(grid: Grid, block: Block, column: Column) -> str:
         return _joined(block.label, f"{column.label}: not measured")
     where, score = " + ".join(column.splits[size]), column.score_at(size)
     score = f"{score}, {column.condition}" if column.condition else score
+    score = f"{score}, minus that of {grid.table.baseline}" if column.gain else score
     return _joined(block.label, f"{where}: {score}")
 
 

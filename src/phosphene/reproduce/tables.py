@@ -74,6 +74,8 @@ class Column(Frozen):
     condition: str = ""
     """Of a probe: under which of its conditions."""
     digits: int = Field(default=2, ge=0)
+    gain: bool = False
+    """Shown is how much higher the score is than the baseline's of the same seed."""
 
     def score_at(self, size: Size) -> str:
         """The name of the score at ``size``."""
@@ -146,6 +148,8 @@ class PaperTable(Settable):
         for column in self.columns:
             if column.block and column.block not in blocks:
                 raise ValueError(f"column '{column.label}': no block '{column.block}'")
+            if column.gain and not self.baseline:
+                raise ValueError(f"column '{column.label}': 'gain' needs a baseline")
         places = [(block.label, column.label) for block, column in self.places]
         if len(set(places)) < len(places):
             raise ValueError("two columns of one block have one label")
