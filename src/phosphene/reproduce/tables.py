@@ -132,12 +132,12 @@ class PaperTable(Settable):
     """Of a sweep: what ``x`` of the blocks is."""
     columns: tuple[Column, ...] = Field(min_length=1)
     rows: tuple[Row, ...] = Field(min_length=1)
-    curves: bool = False
-    """Show how the losses of the runs fell."""
+    curves: bool = True
+    """Show how the losses of the runs fell, where there are runs."""
     probes: tuple[str, ...] = ()
     """Probes whose pictures and tables are shown, of the first seed of every row."""
-    examples: int = Field(default=0, ge=0)
-    """Sentences to show with what every row made of them."""
+    examples: int = Field(default=3, ge=0)
+    """Sentences of every split to show with what every row made of them, where there are any."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> PaperTable:
@@ -148,8 +148,6 @@ class PaperTable(Settable):
         for column in self.columns:
             if column.block and column.block not in blocks:
                 raise ValueError(f"column '{column.label}': no block '{column.block}'")
-            if column.gain and not self.baseline:
-                raise ValueError(f"column '{column.label}': 'gain' needs a baseline")
         places = [(block.label, column.label) for block, column in self.places]
         if len(set(places)) < len(places):
             raise ValueError("two columns of one block have one label")
@@ -166,6 +164,13 @@ class PaperTable(Settable):
                 raise ValueError(f"row '{row.label}': no block '{label}'")
             if (self.kind == "runs") == bool(row.fact) and not row.quoted:
                 raise ValueError(f"row '{row.label}': 'fact' belongs to tables that train nothing")
+        return self
+
+    @model_validator(mode="after")
+    def _gains_have_a_baseline(self) -> PaperTable:
+        for column in self.columns:
+            if column.gain and not self.baseline:
+                raise ValueError(f"column '{column.label}': 'gain' needs a baseline")
         return self
 
     @property
