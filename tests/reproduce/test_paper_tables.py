@@ -185,6 +185,11 @@ def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
             'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\ngain = true',
             "'gain' needs a baseline",
         ),
+        ('rows = [{ label = "a" }]\nprobes = ["nope"]', "no probe 'nope': expected one of incong"),
+        (
+            'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\nprobe = "nope"',
+            "no probe 'nope': expected one of incongruent, retrieval",
+        ),
         (
             'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\nabsent.toy = " "',
             "no reason",

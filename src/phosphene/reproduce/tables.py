@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from phosphene.core.config import Frozen, parse_settings
 from phosphene.core.errors import InputError
+from phosphene.recipes.probing import PROBES
 
 Size = Literal["toy", "small", "paper"]
 SIZES: tuple[Size, ...] = get_args(Size)
@@ -164,6 +165,13 @@ class PaperTable(Settable):
                 raise ValueError(f"row '{row.label}': no block '{label}'")
             if (self.kind == "runs") == bool(row.fact) and not row.quoted:
                 raise ValueError(f"row '{row.label}': 'fact' belongs to tables that train nothing")
+        return self
+
+    @model_validator(mode="after")
+    def _probes_exist(self) -> PaperTable:
+        for probe in (*self.probes, *(column.probe for column in self.columns)):
+            if probe and probe not in PROBES:
+                raise ValueError(f"no probe '{probe}': expected one of {', '.join(PROBES)}")
         return self
 
     @model_validator(mode="after")
