@@ -15,7 +15,7 @@ from phosphene.evaluate.results import read_results
 from phosphene.evaluate.score import Score
 from phosphene.report.model import Missing
 from phosphene.reproduce.facts import fact_table
-from phosphene.reproduce.grid import lay_out, make_request
+from phosphene.reproduce.grid import lay_out, make_request, read_request
 from phosphene.reproduce.pages import write_report
 from phosphene.reproduce.reproduce import reproduce
 
@@ -55,6 +55,34 @@ def test_runs_side_by_side_with_significance_and_examples(tmp_path: Path) -> Non
     )
     assert "paired-permutation" in page
     assert "system" in page and "text_only" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"table": 3}', "key 'table': Input should be a valid string"),
+        ('{"table": "msd/table-1", "seeds": "x"}', "key 'seeds': Input should be a valid integer"),
+        ('{"table": "msd/table-1", "seeds": 0}', "key 'seeds': Input should be greater than or"),
+        ('{"table": "msd/table-1", "size": "huge"}', "key 'size': Input should be 'toy', 'small'"),
+        ('{"table": "msd/table-1", "colour": 1}', "unknown key 'colour'"),
+        ('{"size": "toy"}', "key 'table': Field required"),
+        ("[]", "damaged, expected what a table was made for"),
+        ("{", "damaged, expected what a table was made for"),
+    ],
+)
+def test_a_damaged_request_is_one_clear_line(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "tables" / "own" / "request.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        write_report([tmp_path], tmp_path / "out.html")
+    assert str(raised.value).startswith(f"{path}: {why}") and "\n" not in str(raised.value)
+
+
+def test_a_request_reads_as_it_was_written(tmp_path: Path) -> None:
+    request = make_request("msd/table-1", "small", 3, meteor=True)
+    request.write(tmp_path)
+    assert read_request(tmp_path) == request
 
 
 def test_what_is_no_run_and_a_baseline_that_does_not_compare_are_refused(tmp_path: Path) -> None:
