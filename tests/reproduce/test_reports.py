@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 from test_beside_the_paper import finished
-from tiny_grid import PROGRAM, finish, grid, request_file
+from tiny_grid import finish, grid, request_file
 
 from phosphene.core.errors import InputError
 from phosphene.evaluate.results import read_results
@@ -104,12 +104,20 @@ def test_a_table_is_written_while_cells_fail(tmp_path: Path) -> None:
 
 
 def test_finished_runs_are_not_run_again(tmp_path: Path) -> None:
+    """Whoever is started leaves a line; the last of four runs is not finished."""
+    started = tmp_path / "started"
+    mark = f"import sys; print(*sys.argv[1:], file=open({str(started)!r}, 'a'))"
     made = grid(tmp_path, seeds=1)
-    for run in made.runs:
+    *before, left = made.runs
+    for run in before:
         finish(run, ("a", "b"))
-    before = [(run.folder / "results.json").stat().st_mtime_ns for run in made.runs]
-    reproduce(made.request, made.root, quiet=True, program=PROGRAM)
-    assert before == [(run.folder / "results.json").stat().st_mtime_ns for run in made.runs]
+    reproduce(made.request, made.root, quiet=True, program=(sys.executable, "-c", mark))
+    (line,) = started.read_text().splitlines()
+    assert str(left.folder) in line, "the one that was left, and no other"
+    assert [path.stem for path in (made.root / "logs").glob("*.failed")] == [left.name]
+    finish(left, ("a", "b"))
+    reproduce(made.request, made.root, quiet=True, program=(sys.executable, "-c", mark))
+    assert len(started.read_text().splitlines()) == 1
 
 
 def test_the_maps_of_teacher_and_student(tmp_path: Path) -> None:
