@@ -56,6 +56,20 @@ def test_one_modality_of_every_example_is_swapped_and_either_is_drawn(trained: T
     assert (again != pictures).any()
 
 
+def test_densities_are_of_every_example_or_of_those_of_label_0(trained: Trained) -> None:
+    """Half of the world's remarks are benign, which is the first class."""
+    asked = Asked(RunLog(None, quiet=True))
+    for probe, examples, what in (
+        ("density", 12, "the second class, where it is the first"),
+        ("density-all", 24, "the second class"),
+    ):
+        answer = fitting(PLAN)[probe](trained, PLAN, asked)
+        signature = f"probability of {what}|values:{examples}"
+        score = answer.findings[0].score("student, both", "mean probability")
+        assert score.signature == signature
+        assert answer.figures[0].title == f"both: probability of {what}"
+
+
 def test_consistency_has_the_condition_in_which_either_is_swapped(trained: Trained) -> None:
     answer = fitting(PLAN)["consistency"](trained, PLAN, Asked(RunLog(None, quiet=True), seeds=2))
     assert list(answer.findings[0].rows) == [

@@ -55,7 +55,8 @@ FITTING = {
     },
     "questions": {"attention", "incongruent", "tokens"},
     "modality": {
-        "attention", "consistency", "density", "divergence", "incongruent", "views", "weights",
+        "attention", "consistency", "density", "density-all", "divergence", "incongruent", "views",
+        "weights",
     },
 }  # fmt: skip
 

@@ -95,6 +95,17 @@ def test_a_baseline_trained_on_other_data_is_not_compared(tmp_path: Path) -> Non
     assert not any(isinstance(each.difference, Difference) for each in compared)
 
 
+def test_without_a_seed_in_common_the_table_is_still_written(tmp_path: Path) -> None:
+    """The baseline failed with one of two seeds, the other row with the other one."""
+    made = grid(tmp_path, seeds=2)
+    finish(made.cells["text", "EN-DE"][1], WRONG, sense=50.0)
+    finish(made.cells["free", "EN-DE"][0], RIGHT, sense=50.0)
+    found = Measurements(made)
+    assert of(compare_rows(found), "B").reading == "no seed in common"
+    assert of(compare_rows(found), "sense").reading == "no seed in common"
+    assert str(result_table(found, compare_rows(found)).rows[1][1]) == "21.00"
+
+
 def test_other_sentences_are_not_compared(tmp_path: Path) -> None:
     made = finished(tmp_path)
     others = ("eine katze .", "zwei hunde .")
@@ -153,6 +164,39 @@ def test_a_column_that_is_not_measured_stays_and_says_why(tmp_path: Path) -> Non
     assert table.header[3] == "EN-DE, ambiguous: BLEU tokenised", "as it is called at this size"
     assert str(text[3]) == "21.00"
     assert "gone" not in {each.column.label for each in compare_rows(found)}
+
+
+GAIN = """
+[[columns]]
+label = "more"
+score = "BLEU tokenised"
+splits = { toy = ["ordinary", "ambiguous"] }
+gain = true
+
+[[rows]]
+"""
+
+
+def test_a_gain_is_the_difference_from_the_baseline_seed_by_seed(tmp_path: Path) -> None:
+    made = grid(tmp_path, seeds=3, text=TABLE.replace("[[rows]]", GAIN, 1))
+    for run in made.cells["text", "EN-DE"][1:]:
+        finish(run, ("a", "a"))  # 10 and the seed
+    for run in made.cells["free", "EN-DE"][:2]:
+        finish(run, RIGHT)  # 20 and the seed
+    found = Measurements(made)
+    cell = found.cells["free", "EN-DE", "more"]
+    assert isinstance(cell, Measured) and cell.by_seed == {2: 10.0}
+    assert cell.signature.startswith("minus the baseline's|tok:none")
+    assert "seed 3 not finished" in cell.remark and "baseline: seed 1" in cell.remark
+    itself = found.cells["text", "EN-DE", "more"]
+    assert isinstance(itself, Measured) and itself.by_seed == {2: 0.0, 3: 0.0}
+    nothing = found.cells["free", "EN-FR", "more"]
+    assert isinstance(nothing, NotMeasured) and "not finished" in nothing.reason
+    table = result_table(found, compare_rows(found))
+    assert table.header[4] == "EN-DE, ordinary + ambiguous: BLEU tokenised, minus that of text"
+    (gained,) = [c for c in compare_rows(found) if c.row == "free" and c.seeds == 1
+                 and c.column.label == "more"]  # fmt: skip
+    assert gained.difference == of(compare_rows(found), "B").difference
 
 
 def test_groups_of_rows_stand_beside_them(tmp_path: Path) -> None:

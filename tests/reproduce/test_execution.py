@@ -130,12 +130,22 @@ def test_a_grid_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_whoever_interrupts_ends_the_processes_too(tmp_path: Path) -> None:
+    """When the second job is about to start, the first is at work."""
+    pid_file = tmp_path / "pid"
+
     class Impatient(RunLog):
         def say(self, text: str) -> None:
-            if "1 of 2" not in text:
-                raise KeyboardInterrupt
+            deadline = time.monotonic() + 100
+            while "1 of 2" not in text:
+                assert time.monotonic() < deadline
+                if pid_file.exists():
+                    raise KeyboardInterrupt
+                time.sleep(0.02)
 
-    slow = "import time, pathlib; time.sleep(3); pathlib.Path(PRODUCT).touch()"
+    slow = (
+        f"import os, pathlib, time; begun = pathlib.Path({str(tmp_path / 'begun')!r}); "
+        f"begun.write_text(str(os.getpid())); begun.rename({str(pid_file)!r}); time.sleep(60)"
+    )
     with pytest.raises(KeyboardInterrupt):
         execute(
             jobs(tmp_path, slow, MAKE),
@@ -144,8 +154,8 @@ def test_whoever_interrupts_ends_the_processes_too(tmp_path: Path) -> None:
             at_once=2,
             program=PYTHON,
         )
-    time.sleep(0.1)
-    assert not (tmp_path / "0.out").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
 
 
 def test_the_made_up_program_finishes_a_run(tmp_path: Path) -> None:

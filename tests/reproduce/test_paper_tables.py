@@ -9,6 +9,7 @@ import pytest
 from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
 from phosphene.recipes import config_path
+from phosphene.recipes.clip_prefix_settings import Settings as PrefixSettings
 from phosphene.recipes.modality_kd_settings import Settings
 from phosphene.reproduce.grid import Run, lay_out, make_request
 from phosphene.reproduce.tables import SIZES, Size, read_table, table_names
@@ -48,6 +49,13 @@ def test_known_figures() -> None:
     meta = {row.label: row for row in read_table("msd/table-1").rows}["MSD (meta learning)"]
     assert meta.paper == (63.86, 68.30, 53.12, 63.00, 74.04)
     assert meta.deviations == (1.28, 0.62, 0.08, 0.09, 0.15)
+    stages = read_table("vlp/table-6")
+    assert [column.label for _, column in stages.places][6:8] == ["Average ΔB", "Average ΔM"]
+    first, *others = [row.paper for row in stages.rows if row.paper]
+    for printed in others:
+        for metric, average in enumerate(printed[6:]):
+            gains = [printed[each] - first[each] for each in (metric, metric + 2, metric + 4)]
+            assert sum(gains) / 3 == pytest.approx(average, abs=0.04), "rounded there"
     sizes = read_table("cvil/table-5")
     assert sizes.rows[-1].paper == ("", *["99k (793k)"] * 3) and "83k" in sizes.note
     assert not any(row.paper for row in read_table("cliptrans/main").rows), "not verified"
@@ -134,6 +142,25 @@ def test_a_score_may_be_called_otherwise_at_one_size() -> None:
     assert named.score_at("small") == "accuracy, yes/no"
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_controls_of_captions_differ_and_joint_training_is_as_long(
+    size: Size, tmp_path: Path
+) -> None:
+    grid = lay_out(make_request("cliptrans/controls", size, 1), tmp_path)
+    assert len(grid.runs) == len(grid.table.run_rows), "no two rows are one run"
+    budgets = {}
+    for (row, _), (run,) in grid.cells.items():
+        found = read_settings(PrefixSettings, config_path(run.recipe, size), run.changes)
+        stages = (found.translate,) if found.system == "joint" else (found.caption, found.translate)
+        budgets[row] = sum(stage.budget.max_updates for stage in stages)
+    assert budgets["joint"] == budgets["CLIPTrans"]
+
+
+def test_only_figure_6_of_jin_et_al_is_of_label_0_alone() -> None:
+    probes = {number: read_table(f"msd/figure-{number}").probes for number in (1, 6)}
+    assert probes == {1: ("density-all",), 6: ("density",)}
+
+
 def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
     with pytest.raises(InputError, match=r"no table 'ikd/table-9'.*ikd/table-1, ikd/table-2"):
         read_table("ikd/table-9")
@@ -154,6 +181,15 @@ def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
         ('rows = [{ label = "a", impossible_on.DE = "b" }]', "row 'a': no block 'DE'"),
         ('kind = "counts"\nrows = [{ label = "a" }]', "'fact' belongs to tables"),
         ('rows = [{ label = "a" }]\ncolour = 1', "unknown key 'colour'"),
+        (
+            'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\ngain = true',
+            "'gain' needs a baseline",
+        ),
+        ('rows = [{ label = "a" }]\nprobes = ["nope"]', "no probe 'nope': expected one of incong"),
+        (
+            'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\nprobe = "nope"',
+            "no probe 'nope': expected one of incongruent, retrieval",
+        ),
         (
             'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\nabsent.toy = " "',
             "no reason",

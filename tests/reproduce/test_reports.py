@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import tomli_w
 from test_beside_the_paper import finished
-from tiny_grid import PROGRAM, finish, grid, request_file
+from tiny_grid import finish, grid, request_file
 
 from phosphene.core.errors import InputError
 from phosphene.evaluate.results import read_results
 from phosphene.evaluate.score import Score
 from phosphene.report.model import Missing
 from phosphene.reproduce.facts import fact_table
-from phosphene.reproduce.grid import lay_out, make_request
+from phosphene.reproduce.grid import lay_out, make_request, read_request
 from phosphene.reproduce.pages import write_report
 from phosphene.reproduce.reproduce import reproduce
 
@@ -57,6 +57,34 @@ def test_runs_side_by_side_with_significance_and_examples(tmp_path: Path) -> Non
     assert "system" in page and "text_only" in page
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"table": 3}', "key 'table': Input should be a valid string"),
+        ('{"table": "msd/table-1", "seeds": "x"}', "key 'seeds': Input should be a valid integer"),
+        ('{"table": "msd/table-1", "seeds": 0}', "key 'seeds': Input should be greater than or"),
+        ('{"table": "msd/table-1", "size": "huge"}', "key 'size': Input should be 'toy', 'small'"),
+        ('{"table": "msd/table-1", "colour": 1}', "unknown key 'colour'"),
+        ('{"size": "toy"}', "key 'table': Field required"),
+        ("[]", "damaged, expected what a table was made for"),
+        ("{", "damaged, expected what a table was made for"),
+    ],
+)
+def test_a_damaged_request_is_one_clear_line(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "tables" / "own" / "request.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as raised:
+        write_report([tmp_path], tmp_path / "out.html")
+    assert str(raised.value).startswith(f"{path}: {why}") and "\n" not in str(raised.value)
+
+
+def test_a_request_reads_as_it_was_written(tmp_path: Path) -> None:
+    request = make_request("msd/table-1", "small", 3, meteor=True)
+    request.write(tmp_path)
+    assert read_request(tmp_path) == request
+
+
 def test_what_is_no_run_and_a_baseline_that_does_not_compare_are_refused(tmp_path: Path) -> None:
     made = finished(tmp_path, data="d2")
     text, free = (made.cells[row, "EN-DE"][0].folder for row in ("text", "free"))
@@ -76,12 +104,20 @@ def test_a_table_is_written_while_cells_fail(tmp_path: Path) -> None:
 
 
 def test_finished_runs_are_not_run_again(tmp_path: Path) -> None:
+    """Whoever is started leaves a line; the last of four runs is not finished."""
+    started = tmp_path / "started"
+    mark = f"import sys; print(*sys.argv[1:], file=open({str(started)!r}, 'a'))"
     made = grid(tmp_path, seeds=1)
-    for run in made.runs:
+    *before, left = made.runs
+    for run in before:
         finish(run, ("a", "b"))
-    before = [(run.folder / "results.json").stat().st_mtime_ns for run in made.runs]
-    reproduce(made.request, made.root, quiet=True, program=PROGRAM)
-    assert before == [(run.folder / "results.json").stat().st_mtime_ns for run in made.runs]
+    reproduce(made.request, made.root, quiet=True, program=(sys.executable, "-c", mark))
+    (line,) = started.read_text().splitlines()
+    assert str(left.folder) in line, "the one that was left, and no other"
+    assert [path.stem for path in (made.root / "logs").glob("*.failed")] == [left.name]
+    finish(left, ("a", "b"))
+    reproduce(made.request, made.root, quiet=True, program=(sys.executable, "-c", mark))
+    assert len(started.read_text().splitlines()) == 1
 
 
 def test_the_maps_of_teacher_and_student(tmp_path: Path) -> None:
@@ -91,6 +127,8 @@ def test_the_maps_of_teacher_and_student(tmp_path: Path) -> None:
     first = ("64 x 112 x 112", "112x112", "3 x 224 x 224", "224x224")
     assert rows["T-conv1, S-conv1"] == first
     assert rows["T-conv4_x, S-conv4_x"][::2] == ("1024 x 14 x 14", "512 x 28 x 28")
+    pooled = ("2048 x 1 x 1", "1x1", "2048 x 7 x 7", "7x7")
+    assert rows["average pool, average unpool"] == pooled
     assert rows["parameters of the student"][0] == "34,185,344"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final, Literal
@@ -23,7 +23,13 @@ from phosphene.evaluate.classification import divergence_by_view
 from phosphene.evaluate.classifier import label_scores, threshold_of
 from phosphene.evaluate.probes.confounders import confounders, follows_label
 from phosphene.evaluate.probes.consistency import Predictions, consistency
-from phosphene.evaluate.probes.density import density, distance, of_every_example, of_interest
+from phosphene.evaluate.probes.density import (
+    Probabilities,
+    density,
+    distance,
+    of_every_example,
+    of_interest,
+)
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import Outcome, incongruent, swapped_pictures
 from phosphene.evaluate.score import Score
@@ -49,7 +55,8 @@ def fitting(settings: Settings) -> Fitting:
         "incongruent": _incongruent,
         "attention": _attention,
         "views": _views,
-        "density": _density,
+        "density": partial(_density, of_interest, "test"),
+        "density-all": partial(_density, of_every_example, "test, every example"),
         "consistency": _consistency if taught else alone,
         "divergence": _divergence if taught else alone,
         "weights": _weights if taught and settings.views != "none" else whole,
@@ -113,8 +120,23 @@ def _ordered(
     )
 
 
-def _density(trained: Trained, settings: Settings, asked: Asked) -> Answer:
-    """The distribution of probabilities (Figures 1 and 6), and how far it is from the teacher's."""
+def _density(
+    probability: Callable[[Tensor, Tensor], tuple[str, Probabilities]],
+    about: str,
+    trained: Trained,
+    settings: Settings,
+    asked: Asked,
+) -> Answer:
+    """How probabilities are distributed, and how far from the teacher's, in every view.
+
+    Args:
+        probability: of what it is, and its values: over all examples (Figure 1), or over those of
+            one kind of answer (Figure 6).
+        about: which examples, as the finding calls them.
+        trained: the models.
+        settings: of the run.
+        asked: how the probe is run.
+    """
     data = _test(trained.teacher, asked)
     found = {
         name: _answers(trained, side, asked.log) for name, side in _sides(trained, settings).items()
@@ -124,9 +146,9 @@ def _density(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     plots = []
     for column, view in enumerate(VIEWS):
         curves = []
-        taught = of_interest(found["teacher"][:, column], labels)
+        taught = probability(found["teacher"][:, column], labels)
         for name, logits in found.items():
-            what, values = of_interest(logits[:, column], labels)
+            what, values = probability(logits[:, column], labels)
             signature = f"probability of {what}|values:{len(values)}"
             scores = [Score("mean probability", float(values.mean()), signature)]
             if name != "teacher":
@@ -138,7 +160,7 @@ def _density(trained: Trained, settings: Settings, asked: Asked) -> Answer:
             curves.append(Curve(name, tuple(points)))
         title = f"{_NAMES[view]}: probability of {taught[0]}"
         plots.append(Plot(title, "probability", "density", tuple(curves)))
-    return Answer((Finding("test: how probabilities are distributed", rows),), tuple(plots))
+    return Answer((Finding(f"{about}: how probabilities are distributed", rows),), tuple(plots))
 
 
 def _divergence(trained: Trained, settings: Settings, asked: Asked) -> Answer:

@@ -94,7 +94,11 @@ PROBES: Final[Mapping[str, Kind]] = {
         _CLASSIFIER,
     ),
     "density": Kind(
-        "how the probability of the true label is distributed",
+        "how probabilities are distributed, over examples of one kind of answer",
+        _CLASSIFIER,
+    ),
+    "density-all": Kind(
+        "how probabilities are distributed, over all examples",
         _CLASSIFIER,
     ),
     "divergence": Kind(

@@ -102,6 +102,8 @@ def _compare(found: Measurements, row: str, block: Block, column: Column, seed: 
             return Compared(row, block, column, NotMeasured(reason))
     values = [side.by_seed for side in sides if isinstance(side, Measured)]
     seeds = sorted(values[0].keys() & values[1].keys())
+    if not seeds:
+        return Compared(row, block, column, NotMeasured("no seed in common"))
     system, other = (found.finished(label, block.label) for label in (row, baseline))
     try:
         for each in seeds:

@@ -26,14 +26,18 @@ from phosphene.train.run import recipe_of
 
 
 def grid_examples(found: Measurements) -> Iterator[Example]:
-    """The first sentences of every block on which its rows differ."""
+    """The first sentences of every block on which its rows differ; of the same runs once."""
+    seen: list[dict[str, Path]] = []
     for block in found.grid.table.blocks:
         sides: dict[str, tuple[Path, Results]] = {}
         for row in found.grid.table.run_rows:
             for run in found.grid.cells.get((row.label, block.label), ())[:1]:
                 if run.name in found.results:
                     sides[row.label] = (run.folder, found.results[run.name])
-        yield from examples_of(sides, found.grid.table.examples, block.label)
+        folders = {name: folder for name, (folder, _) in sides.items()}
+        if folders not in seen:
+            seen.append(folders)
+            yield from examples_of(sides, found.grid.table.examples, block.label)
 
 
 def examples_of(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import commit
@@ -71,19 +73,29 @@ def _counts(grid: Grid) -> Facts:
 
 
 def _maps() -> Facts:
-    """Maps of ResNet-50 and of its mirror, channels x height x width, by number and side."""
+    """Maps of ResNet-50 and of its mirror, channels x height x width, by number and side.
+
+    After those of the stages: what the teacher pools, and what the student starts with.
+    """
     with torch.device("meta"):
         teacher = resnet50(_SIDE)
         student = InvertedPyramid(teacher.picture, teacher.stages).eval()
         last = teacher.stages[-1].shape
-        drawn = student(torch.zeros(1, last.channels, last.height, last.width))
+        maps = torch.zeros(1, last.channels, last.height, last.width)
+        drawn, pooled = student(maps), teacher.avgpool(maps)
     leaving = (drawn.image, *drawn.blocks[:-1])
     facts = {_PARAMETERS: f"{sum(each.numel() for each in student.parameters()):,}"}
     for number, (stage, map_) in enumerate(zip(teacher.stages, leaving, strict=True), start=1):
         shape = stage.shape
         facts[f"{number} teacher"] = f"{shape.channels} x {shape.height} x {shape.width}"
-        facts[f"{number} student"] = " x ".join(str(length) for length in map_.shape[1:])
+        facts[f"{number} student"] = _size(map_)
+    beyond = len(teacher.stages) + 1
+    facts[f"{beyond} teacher"], facts[f"{beyond} student"] = _size(pooled), _size(drawn.last)
     return {"": facts}
+
+
+def _size(maps: Float[Tensor, "photo channel height width"]) -> str:
+    return " x ".join(str(length) for length in maps.shape[1:])
 
 
 def _here(known: Facts, row: Row, block: Block, column: Column) -> Cell:

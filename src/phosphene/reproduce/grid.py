@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from phosphene.core.config import read_settings, settings_hash
+from pydantic import Field
+
+from phosphene.core.config import Frozen, parse_settings, read_settings, settings_hash
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.recipes import config_path, load_recipe
@@ -23,13 +25,12 @@ from phosphene.reproduce.tables import SIZES, Block, PaperTable, Row, Size, read
 REQUEST = "request.json"
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Frozen):
     """What was asked for."""
 
-    table: str
+    table: str = Field(min_length=1)
     size: Size = "toy"
-    seeds: int = 1
+    seeds: int = Field(default=1, ge=1)
     config: str = ""
     """A TOML file in place of the size's configuration."""
     meteor: bool = False
@@ -42,7 +43,7 @@ class Request:
 
     def write(self, folder: Path) -> None:
         """Keep it, so that a report can be made again."""
-        write_atomically(folder / REQUEST, json.dumps(vars(self), indent=1).encode())
+        write_atomically(folder / REQUEST, self.model_dump_json(indent=1).encode())
 
 
 def make_request(
@@ -59,7 +60,7 @@ def make_request(
         config = str(Path(config).resolve())
     for known in SIZES:
         if size == known:
-            return Request(table, known, seeds, config, meteor)
+            return Request(table=table, size=known, seeds=seeds, config=config, meteor=meteor)
     raise InputError(f"--size {size}: expected one of {', '.join(SIZES)}")
 
 
@@ -67,15 +68,18 @@ def read_request(folder: Path) -> Request:
     """What a table's folder was made for.
 
     Raises:
-        InputError: it is no such folder.
+        InputError: it is no such folder, or the file is damaged.
     """
     path = folder / REQUEST
     try:
-        return make_request(**json.loads(path.read_text(encoding="utf-8")))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("no object")
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no {REQUEST}; expected the folder of a table") from error
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: damaged, expected what a table was made for") from error
+    return parse_settings(Request, values, str(path))
 
 
 @dataclass(frozen=True)

@@ -77,11 +77,16 @@ class Measurements:
     def cells(self) -> dict[tuple[str, str, str], Measured | NotMeasured]:
         """Every cell that is shown at this size, by row, block and column."""
         return {
-            (row.label, block.label, column.label): self._cell(row.label, block, column)
+            (row.label, block.label, column.label): self._shown(row.label, block, column)
             for row in self.grid.table.run_rows
             for block, column in self.grid.table.places
             if column.is_shown(self.grid.request.size)
         }
+
+    def _shown(self, row: str, block: Block, column: Column) -> Measured | NotMeasured:
+        cell = self._cell(row, block, column)
+        baseline = self.grid.table.baseline
+        return gain(cell, self._cell(baseline, block, column)) if column.gain else cell
 
     def _cell(self, row: str, block: Block, column: Column) -> Measured | NotMeasured:
         place, size = (row, block.label), self.grid.request.size
@@ -156,6 +161,24 @@ class Measurements:
         return Unavailable(asked, f"probe '{column.probe}' {reason}")
 
 
+def gain(cell: Measured | NotMeasured, baseline: Measured | NotMeasured) -> Measured | NotMeasured:
+    """A cell minus the baseline's, seed by seed."""
+    if isinstance(cell, NotMeasured):
+        return cell
+    if isinstance(baseline, NotMeasured):
+        return NotMeasured(f"baseline: {baseline.reason}")
+    both = {
+        seed: value - baseline.by_seed[seed]
+        for seed, value in cell.by_seed.items()
+        if seed in baseline.by_seed
+    }
+    if not both:
+        return NotMeasured("no seed in common with the baseline")
+    remark = f"baseline: {baseline.remark}" if baseline.remark else ""
+    remarks = "; ".join(filter(None, (cell.remark, remark)))
+    return Measured(both, f"minus the baseline's|{cell.signature}", remarks)
+
+
 def is_called(name: str, asked: str) -> bool:
     """Whether a score is the one asked for; METEOR's name ends with the modules of a language.
 
@@ -209,4 +232,4 @@ def _meteor(split: SplitResult, language: str, *, asked: bool) -> Score | Unavai
 
 _NO_METEOR = Unavailable(METEOR, "not asked for (--meteor)")
 
-__all__ = ["Measured", "Measurements", "NotMeasured", "is_about", "is_called", "merged"]
+__all__ = ["Measured", "Measurements", "NotMeasured", "gain", "is_about", "is_called", "merged"]

@@ -10,9 +10,10 @@ from phosphene.core.runlog import RunLog, commit
 from phosphene.evaluate.repeated import Difference
 from phosphene.recipes import config_path, load_recipe
 from phosphene.recipes.launch import flatten
-from phosphene.recipes.present import cost_table, learning_curves
+from phosphene.recipes.present import cost_table
 from phosphene.report.model import Cell, Curve, Figure, Missing, Number, Plot, Report, Table
 from phosphene.reproduce.compare import Compared, compare_rows
+from phosphene.reproduce.curves import grid_curves
 from phosphene.reproduce.examples import grid_examples
 from phosphene.reproduce.grid import Grid, changes_of
 from phosphene.reproduce.measure import Measured, Measurements, NotMeasured
@@ -80,13 +81,14 @@ def grid_report(found: Measurements) -> Report:
     if compared:
         tables.append(significance_table(found, compared))
     tables += _probe_tables(found)
+    curves = grid_curves(found) if grid.table.curves else []
     return Report(
         title=f"{grid.table.source}: {grid.table.title}",
         signature=f"{grid.request.folder_name}|size:{grid.request.size}|seeds:{grid.request.seeds}|"
         f"commit:{commit()}",
         summary=_summary(grid),
         tables=tuple(tables),
-        plots=(*_sweep(found), *_curves(found), *_probe_figures(found)),
+        plots=(*_sweep(found), *curves, *_probe_figures(found)),
         examples=tuple(grid_examples(found)),
         configuration=_configuration(grid),
         costs=_costs(found),
@@ -100,6 +102,7 @@ def measured_heading(grid: Grid, block: Block, column: Column) -> str:
         return _joined(block.label, f"{column.label}: not measured")
     where, score = " + ".join(column.splits[size]), column.score_at(size)
     score = f"{score}, {column.condition}" if column.condition else score
+    score = f"{score}, minus that of {grid.table.baseline}" if column.gain else score
     return _joined(block.label, f"{where}: {score}")
 
 
@@ -196,10 +199,6 @@ def _first_runs(found: Measurements) -> dict[str, Path]:
             folder = runs[0].folder
             labels[folder] = row if folder in labels else _joined(block, row)
     return {label: folder for folder, label in labels.items()}
-
-
-def _curves(found: Measurements) -> list[Plot]:
-    return learning_curves(_first_runs(found)) if found.grid.table.curves else []
 
 
 def _probed(found: Measurements) -> list[tuple[str, Table, tuple[Figure, ...]]]:

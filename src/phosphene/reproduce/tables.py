@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from phosphene.core.config import Frozen, parse_settings
 from phosphene.core.errors import InputError
+from phosphene.recipes.probing import PROBES
 
 Size = Literal["toy", "small", "paper"]
 SIZES: tuple[Size, ...] = get_args(Size)
@@ -74,6 +75,8 @@ class Column(Frozen):
     condition: str = ""
     """Of a probe: under which of its conditions."""
     digits: int = Field(default=2, ge=0)
+    gain: bool = False
+    """Shown is how much higher the score is than the baseline's of the same seed."""
 
     def score_at(self, size: Size) -> str:
         """The name of the score at ``size``."""
@@ -130,12 +133,12 @@ class PaperTable(Settable):
     """Of a sweep: what ``x`` of the blocks is."""
     columns: tuple[Column, ...] = Field(min_length=1)
     rows: tuple[Row, ...] = Field(min_length=1)
-    curves: bool = False
-    """Show how the losses of the runs fell."""
+    curves: bool = True
+    """Show how the losses of the runs fell, where there are runs."""
     probes: tuple[str, ...] = ()
     """Probes whose pictures and tables are shown, of the first seed of every row."""
-    examples: int = Field(default=0, ge=0)
-    """Sentences to show with what every row made of them."""
+    examples: int = Field(default=3, ge=0)
+    """Sentences of every split to show with what every row made of them, where there are any."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> PaperTable:
@@ -162,6 +165,20 @@ class PaperTable(Settable):
                 raise ValueError(f"row '{row.label}': no block '{label}'")
             if (self.kind == "runs") == bool(row.fact) and not row.quoted:
                 raise ValueError(f"row '{row.label}': 'fact' belongs to tables that train nothing")
+        return self
+
+    @model_validator(mode="after")
+    def _probes_exist(self) -> PaperTable:
+        for probe in (*self.probes, *(column.probe for column in self.columns)):
+            if probe and probe not in PROBES:
+                raise ValueError(f"no probe '{probe}': expected one of {', '.join(PROBES)}")
+        return self
+
+    @model_validator(mode="after")
+    def _gains_have_a_baseline(self) -> PaperTable:
+        for column in self.columns:
+            if column.gain and not self.baseline:
+                raise ValueError(f"column '{column.label}': 'gain' needs a baseline")
         return self
 
     @property

@@ -1,8 +1,8 @@
-"""How a classifier's probabilities are distributed, beside its teacher's (Figures 3 and 6, MSD).
+"""How a classifier's probabilities are distributed, beside its teacher's (MSD's Figures 1, 3, 6).
 
-Densities are of one kind of answer (Figure 6). Of two classes: the probability of the second one,
-for the examples of the first. Of several: that of the true label. Of many labels at once: that of
-the labels which an example does not have. Views are shown of every example (Figure 3).
+Of one kind of answer (Figure 6). Of two classes: the probability of the second one, for the
+examples of the first. Of several: that of the true label. Of many labels at once: that of the
+labels which an example does not have. Or of every example (Figures 1 and 3).
 """
 
 from __future__ import annotations
