@@ -194,9 +194,7 @@ def test_a_gain_is_the_difference_from_the_baseline_seed_by_seed(tmp_path: Path)
     assert isinstance(nothing, NotMeasured) and "not finished" in nothing.reason
     table = result_table(found, compare_rows(found))
     assert table.header[4] == "EN-DE, ordinary + ambiguous: BLEU tokenised, minus that of text"
-    (gained,) = [c for c in compare_rows(found) if c.row == "free" and c.seeds == 1
-                 and c.column.label == "more"]  # fmt: skip
-    assert gained.difference == of(compare_rows(found), "B").difference
+    assert "more" not in {each.column.label for each in compare_rows(found)}, "counted once"
 
 
 def test_groups_of_rows_stand_beside_them(tmp_path: Path) -> None:

@@ -72,14 +72,17 @@ class Compared:
 
 
 def compare_rows(found: Measurements, seed: int = 1) -> tuple[Compared, ...]:
-    """All comparisons with the baseline, p-values adjusted for their number."""
+    """All comparisons with the baseline, p-values adjusted for their number.
+
+    Columns of gains are left out: they are such differences themselves.
+    """
     grid = found.grid
     baseline, size = grid.table.baseline, grid.request.size
     compared = [
         _compare(found, row.label, block, column, seed)
         for row in grid.table.run_rows
         for block, column in grid.table.places
-        if baseline and row.label != baseline and size in column.splits
+        if baseline and row.label != baseline and size in column.splits and not column.gain
     ]
     p_values = {
         str(number): each.difference.p_value
