@@ -44,6 +44,12 @@ def test_text_is_aligned() -> None:
     )
 
 
+def test_what_is_small_is_not_nothing() -> None:
+    shown = [str(Number(value, "t", 4)) for value in (0.0, 2e-12, 4e-5, 6e-5, -1e-5)]
+    assert shown == ["0.0000", "<0.0001", "<0.0001", "0.0001", "-0.0000"]
+    assert str(Number(1e-9, "t", 2, deviation=0.5, mark="†")) == "0.00 ± 0.50 †"
+
+
 def test_markdown_escapes_its_own_marks() -> None:
     lines = to_markdown(TABLE).splitlines()
     assert lines[:6] == [

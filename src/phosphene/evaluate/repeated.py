@@ -26,6 +26,7 @@ Metric = Callable[[Float[np.ndarray, "corpus statistic"]], Float[np.ndarray, " c
 Resampled = Callable[[Float[np.ndarray, "resample item"], Corpora], Float[np.ndarray, "resample _"]]
 """The scores of every seed's model on test sets that have each item so many times."""
 _SMALLEST_TAIL = 1e-12
+"""Smaller p-values are not told apart."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _students(
     if far == 0.0:
         p_value = float(mean == 0.0)
     elif reach(_SMALLEST_TAIL) <= abs(mean):
-        p_value = 0.0
+        p_value = 2 * _SMALLEST_TAIL
     else:
         p_value = 2 * float(brentq(lambda tail: reach(tail) - abs(mean), _SMALLEST_TAIL, 0.5))
     return Difference(mean, Interval(mean - far, mean + far), p_value, method)

@@ -29,9 +29,11 @@ class Number:
             raise ValueError(f"{self.value} is not a number; expected a Missing cell with a reason")
 
     def __str__(self) -> str:
-        shown = f"{self.value:.{self.digits}f}"
+        shown, last_digit = f"{self.value:.{self.digits}f}", 10.0**-self.digits
         if self.deviation is not None:
             shown += f" ± {self.deviation:.{self.digits}f}"
+        elif 0 < self.value < last_digit / 2:  # a probability that is not nothing
+            shown = f"<{last_digit:.{self.digits}f}"
         return f"{shown} {self.mark}" if self.mark else shown
 
 
