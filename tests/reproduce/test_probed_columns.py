@@ -87,3 +87,11 @@ def test_a_file_that_does_not_say_how_it_was_asked_counts_as_asked_by_default(ma
     path.write_text(json.dumps(record), encoding="utf-8")
     assert run.probing("incongruent").is_finished
     assert read_probed(run.folder)[0] == probed()
+
+
+def test_a_probe_that_does_not_fit_a_row_is_told_before_anything_is_trained(
+    tmp_path: Path,
+) -> None:
+    text = TABLE.replace("examples = 1", 'probes = ["retrieval"]')
+    with pytest.raises(InputError, match=r"own\.toml, row 'text': probe 'retrieval' does not fit"):
+        grid(tmp_path, seeds=1, text=text)

@@ -206,7 +206,7 @@ class Opened:
     @property
     def probes(self) -> dict[str, Probe]:
         """The probes that fit it."""
-        return {name: each for name, each in self.fitting.items() if not isinstance(each, str)}
+        return fitting_probes(self.fitting)
 
     def probe(self, name: str) -> Probe:
         """One that fits.
@@ -216,13 +216,7 @@ class Opened:
         """
         if name not in PROBES:
             raise InputError(f"no probe '{name}': expected one of {', '.join(PROBES)}")
-        found = self.fitting.get(name, f"it asks {PROBES[name].subject}")
-        if isinstance(found, str):
-            raise InputError(
-                f"{self.folder}: probe '{name}' does not fit this run of {self.recipe}: {found}; "
-                f"these do: {', '.join(sorted(self.probes))}"
-            )
-        return found
+        return fitted(name, self.recipe, self.fitting, str(self.folder))
 
     def ask(self, name: str, asked: Asked) -> Probed:
         """One probe.
@@ -265,8 +259,39 @@ def open_run_again(folder: Path, *, quiet: bool = True) -> Opened:
     recipe = recipe_of(folder)
     read_results(folder)
     settings = read_settings(load_recipe(recipe).Settings, folder / "config.toml")
-    fitting = import_module(f"phosphene.recipes.{recipe}_probes").fitting(settings)
-    return Opened(folder, recipe, settings, fitting, RunLog(None, quiet=quiet))
+    return Opened(folder, recipe, settings, fitting_of(recipe, settings), RunLog(None, quiet=quiet))
+
+
+def fitting_of(recipe: str, settings: Any) -> Fitting:
+    """What a recipe says of probes to runs with ``settings``."""
+    fitting: Fitting = import_module(f"phosphene.recipes.{recipe}_probes").fitting(settings)
+    return fitting
+
+
+def fitting_probes(fitting: Fitting) -> dict[str, Probe]:
+    """Those that fit."""
+    return {name: each for name, each in fitting.items() if not isinstance(each, str)}
+
+
+def fitted(name: str, recipe: str, fitting: Fitting, where: str) -> Probe:
+    """The probe called ``name``, one of ``PROBES``, of a run of ``recipe``.
+
+    Args:
+        name: of the probe.
+        recipe: of the run.
+        fitting: what the recipe says of probes to this run.
+        where: it is asked, for the error.
+
+    Raises:
+        InputError: it does not fit; says why, and names those that do.
+    """
+    found = fitting.get(name, f"it asks {PROBES[name].subject}")
+    if isinstance(found, str):
+        raise InputError(
+            f"{where}: probe '{name}' does not fit this run of {recipe}: {found}; "
+            f"these do: {', '.join(sorted(fitting_probes(fitting)))}"
+        )
+    return found
 
 
 def check_options(name: str, asked: Asked) -> None:
@@ -335,6 +360,8 @@ __all__ = [
     "Opened",
     "Probed",
     "check_options",
+    "fitted",
+    "fitting_of",
     "holds_whole_probe",
     "open_run_again",
     "probe_run",

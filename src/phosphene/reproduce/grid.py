@@ -18,7 +18,7 @@ from phosphene.core.config import Frozen, parse_settings, read_settings, setting
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.recipes import config_path, load_recipe
-from phosphene.recipes.probing import holds_whole_probe
+from phosphene.recipes.probing import fitted, fitting_of, holds_whole_probe
 from phosphene.reproduce.execute import Job
 from phosphene.reproduce.tables import SIZES, Block, PaperTable, Row, Size, read_table
 
@@ -158,10 +158,7 @@ class Grid:
             run.probing(probe)
             for (_, block), runs in self.cells.items()
             for run in runs
-            for probe in (
-                *self.table.column_probes(block),
-                *(self.table.probes if run.seed == runs[0].seed else ()),
-            )
+            for probe in self.table.asked_probes(block, pictures=run.seed == runs[0].seed)
         ]
         return tuple(dict.fromkeys(jobs))
 
@@ -175,7 +172,8 @@ def lay_out(request: Request, root: Path) -> Grid:
     """All runs of a table.
 
     Raises:
-        InputError: there is no such table or configuration, or a row's settings do not fit.
+        InputError: there is no such table or configuration, or settings or probes of a row do not
+            fit.
     """
     table = read_table(request.table)
     cells: dict[tuple[str, str], tuple[Run, ...]] = {}
@@ -193,10 +191,7 @@ def lay_out(request: Request, root: Path) -> Grid:
             if reason:
                 impossible[place] = reason
             elif table.kind == "runs":
-                cells[place] = tuple(
-                    _run(request, table, (row, block), seed, root)
-                    for seed in range(1, request.seeds + 1)
-                )
+                cells[place] = _runs(request, table, (row, block), root)
     return Grid(request, table, root, cells, impossible)
 
 
@@ -205,16 +200,23 @@ def changes_of(table: PaperTable, row: Row, block: Block, size: Size) -> tuple[s
     return tuple(change for each in (table, block, row) for change in each.changes_at(size))
 
 
-def _run(
-    request: Request, table: PaperTable, place: tuple[Row, Block], seed: int, root: Path
-) -> Run:
+def _runs(
+    request: Request, table: PaperTable, place: tuple[Row, Block], root: Path
+) -> tuple[Run, ...]:
+    """A run for every seed of a cell, each with settings and probes that fit."""
+    row, block = place
     config = request.config or request.size
-    changes = (*changes_of(table, *place, request.size), f"seed={seed}")
-    kind = load_recipe(table.recipe).Settings
+    changes = changes_of(table, row, block, request.size)
     path = config_path(table.recipe, config)
-    whatever_seed = settings_hash(read_settings(kind, path, (*changes, "seed=0")))
-    name = f"{table.recipe}-{whatever_seed}-{seed}"
-    return Run(root, name, table.recipe, config, changes, seed)
+    whatever_seed = read_settings(load_recipe(table.recipe).Settings, path, (*changes, "seed=0"))
+    fitting = fitting_of(table.recipe, whatever_seed)
+    for probe in table.asked_probes(block.label):
+        fitted(probe, table.recipe, fitting, f"{request.table}, row '{row.label}'")
+    name = f"{table.recipe}-{settings_hash(whatever_seed)}"
+    return tuple(
+        Run(root, f"{name}-{seed}", table.recipe, config, (*changes, f"seed={seed}"), seed)
+        for seed in range(1, request.seeds + 1)
+    )
 
 
 __all__ = ["Grid", "Request", "Run", "changes_of", "lay_out", "make_request", "read_request"]

@@ -194,10 +194,10 @@ class PaperTable(Settable):
         """Rows that are not only quoted."""
         return tuple(row for row in self.rows if not row.quoted)
 
-    def column_probes(self, block: str) -> tuple[str, ...]:
-        """The probes that find the scores of a block's columns."""
-        asked = [column.probe for place, column in self.places if place.label == block]
-        return tuple(dict.fromkeys(filter(None, asked)))
+    def asked_probes(self, block: str, *, pictures: bool = True) -> tuple[str, ...]:
+        """The probes that find the scores of a block's columns, and those that give pictures."""
+        of_columns = [column.probe for place, column in self.places if place.label == block]
+        return tuple(dict.fromkeys(filter(None, (*of_columns, *(self.probes if pictures else ())))))
 
 
 def table_names() -> tuple[str, ...]:
