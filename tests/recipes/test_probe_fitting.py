@@ -110,6 +110,7 @@ def asked(**options: Any) -> Asked:
         ("modality_kd", "views", {"lists": LISTS}, "--lists: probe 'views' does not take it"),
         ("inversion_mmt", "lexical", {"images": IMAGES}, "--images: probe 'lexical' does not"),
         ("vlp_mmt", "contrastive", {"split": "test"}, "--split: probe 'contrastive' does not"),
+        ("vlp_mmt", "attention", {"seeds": 5}, "--seeds: probe 'attention' does not take it"),
     ],
 )
 def test_an_option_that_a_probe_does_not_take_is_refused_with_those_that_do(
@@ -119,6 +120,7 @@ def test_an_option_that_a_probe_does_not_take_is_refused_with_those_that_do(
         opened(recipe).ask(probe, asked(**options))
     (option,) = options
     heeding = {
+        "seeds": "incongruent, retrieval, degrade, clusters, consistency",
         "split": ", ".join(name for name in PROBES if name not in SPLITLESS),
         "lists": "lexical",
         "images": "contrastive",
@@ -128,13 +130,13 @@ def test_an_option_that_a_probe_does_not_take_is_refused_with_those_that_do(
 
 
 def test_of_several_probes_each_is_given_the_files_that_it_reads() -> None:
-    everything = asked(lists=LISTS, images=IMAGES)
+    everything = asked(seeds=5, lists=LISTS, images=IMAGES)
     names = ("lexical", "contrastive", "incongruent")
     shares = {name: share_of(name, names, everything) for name in names}
     assert shares == {
         "lexical": asked(lists=LISTS),
         "contrastive": asked(images=IMAGES),
-        "incongruent": asked(),
+        "incongruent": asked(seeds=5),
     }
     for name, share in shares.items():
         check_options(name, share)

@@ -28,7 +28,14 @@ from phosphene.nn.visual import freeze
 from phosphene.recipes import RECIPES, inversion_mmt_probes, translation_probes, vlp_mmt_probes
 from phosphene.recipes.launch import train_run
 from phosphene.recipes.probe import Answer, Asked
-from phosphene.recipes.probing import PROBES, open_run_again, probe_run, read_probed, write_probed
+from phosphene.recipes.probing import (
+    PROBES,
+    open_run_again,
+    probe_run,
+    read_probed,
+    share_of,
+    write_probed,
+)
 from phosphene.recipes.translation_probes import ask_contrastive, perplexities
 
 RUNS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -87,7 +94,7 @@ def test_every_probe_that_fits_answers(
     opened = open_run_again(runs / name)
     assert set(opened.probes) == FITTING[name]
     for probe in sorted(opened.probes.keys() - {"lexical"}):
-        probed = opened.ask(probe, Asked(opened.log, seeds=2))
+        probed = opened.ask(probe, share_of(probe, opened.probes, Asked(opened.log, seeds=2)))
         assert probed.tables and all(table.rows for table in probed.tables)
         path = write_probed(probed, tmp_path / "probes")
         assert json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(probed.record))
@@ -145,7 +152,7 @@ def test_a_split_that_does_not_exist_is_refused_with_those_there_are(
             continue
         lists = words if "lists" in PROBES[probe].takes else None
         with pytest.raises(InputError, match="no split 'elsewhere' to probe: expected one of "):
-            opened.ask(probe, Asked(opened.log, seeds=1, split="elsewhere", lists=lists))
+            opened.ask(probe, Asked(opened.log, split="elsewhere", lists=lists))
 
 
 def test_options_that_do_not_go_with_a_probe_end_the_command_at_once(

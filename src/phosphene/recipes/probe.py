@@ -13,8 +13,8 @@ from phosphene.evaluate.probes.finding import Finding
 from phosphene.report.model import Figure
 
 Anything = TypeVar("Anything")
-Option = Literal["split", "lists", "images"]
-"""What a probe may be told beside the number of draws; each says which of them it heeds."""
+Option = Literal["seeds", "split", "lists", "images"]
+"""What a probe may be told; each says which of them it heeds."""
 SEEDS: Final = 3
 """Draws where nobody says how many."""
 
@@ -37,8 +37,9 @@ class Asked:
 
     @property
     def given(self) -> frozenset[Option]:
-        """The options that have a value."""
+        """The options that have a value of their own."""
         values: dict[Option, object] = {
+            "seeds": None if self.seeds == SEEDS else self.seeds,
             "split": self.split,
             "lists": self.lists,
             "images": self.images,
@@ -49,6 +50,7 @@ class Asked:
         """The same without some of the options."""
         return replace(
             self,
+            seeds=SEEDS if "seeds" in options else self.seeds,
             split=None if "split" in options else self.split,
             lists=None if "lists" in options else self.lists,
             images=None if "images" in options else self.images,

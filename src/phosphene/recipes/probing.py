@@ -41,17 +41,21 @@ class Kind:
     """The options that it heeds; one that asks about no test split takes none of them."""
 
 
+_DRAWS: Final = frozenset[Option]({"seeds", "split"})
+"""What a probe takes that draws something: as many times as it is told."""
 _TRANSLATOR: Final = "a translator"
-_DRAWN: Final = "features that stand for pictures"
+_FEATURES: Final = "features that stand for pictures"
 _CLASSIFIER: Final = "a classifier of pictures with texts"
 PROBES: Final[Mapping[str, Kind]] = {
     "incongruent": Kind(
         "is the picture used? right, swapped, blank and no picture beside each other",
         "a system that may be shown pictures",
+        _DRAWS,
     ),
     "retrieval": Kind(
         "does a generated feature find its own photo? R@K, chance and binomial limits",
-        _DRAWN,
+        _FEATURES,
+        _DRAWS,
     ),
     "contrastive": Kind(
         "CoMMuTE: does the picture's translation cost less than the other one?",
@@ -61,6 +65,7 @@ PROBES: Final[Mapping[str, Kind]] = {
     "degrade": Kind(
         "what is lost without colours, depicted things, nouns, people, or random words",
         _TRANSLATOR,
+        _DRAWS,
     ),
     "lexical": Kind(
         "are words translated rightly that have several translations (MLT lists)?",
@@ -73,7 +78,8 @@ PROBES: Final[Mapping[str, Kind]] = {
     ),
     "clusters": Kind(
         "a map of features with their pictures, and how well they cluster",
-        _DRAWN,
+        _FEATURES,
+        _DRAWS,
     ),
     "lambda": Kind(
         "where the learned weight of the modality loss is high, by class of word",
@@ -92,6 +98,7 @@ PROBES: Final[Mapping[str, Kind]] = {
     "consistency": Kind(
         "how often student and teacher say the same, and beyond chance",
         _CLASSIFIER,
+        _DRAWS,
     ),
     "density": Kind(
         "how probabilities are distributed, over examples of one kind of answer",
@@ -306,7 +313,7 @@ def check_options(name: str, asked: Asked) -> None:
 
 
 def share_of(name: str, names: Collection[str], asked: Asked) -> Asked:
-    """What is asked of one of several probes: a file that another one reads is not for it."""
+    """What is asked of one of several probes: what only another one heeds is not for it."""
     read = frozenset[Option]().union(*(PROBES[other].takes for other in names)) - {"split"}
     return asked.without(read - PROBES[name].takes)
 
