@@ -75,12 +75,17 @@ def write_config(folder: Path) -> str:
     return str(path)
 
 
+def finished(folder: Path, system: System) -> Path:
+    """The run of ``system`` in ``folder``, trained by the first test that asks for it."""
+    run = folder / system
+    train_run("inversion_mmt", write_config(folder), [f"system={system}"], run, quiet=True)
+    return run
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_system_leaves_a_complete_run_folder(folder: Path, system: System) -> None:
-    run = folder / system
-    results = train_run(
-        "inversion_mmt", write_config(folder), [f"system={system}"], run, quiet=True
-    )
+    run = finished(folder, system)
+    results = read_results(run)
     for name in ("config.toml", "manifest.json", "log.jsonl", "results.json", "report.html"):
         assert (run / name).stat().st_size > 0
     assert sorted(path.name for path in (run / "model").iterdir()) == [
@@ -93,7 +98,6 @@ def test_every_system_leaves_a_complete_run_folder(folder: Path, system: System)
     parts = {name.split(".")[0] for name in weights}
     imagines = system.startswith("image_free")
     assert parts == {"embedding", "encoder", "decoder"} | ({"generator"} if imagines else set())
-    assert read_results(run) == results
     assert [split.split for split in results.splits] == ["ordinary", "ambiguous", "validation"]
     again = train_run("inversion_mmt", write_config(folder), [f"system={system}"], run, quiet=True)
     assert again == results
@@ -115,7 +119,7 @@ def test_what_is_declared_trainable_moves_and_the_teacher_does_not(
 
 @pytest.mark.parametrize("system", sorted(set(SYSTEMS) - NEEDS_PICTURES))
 def test_the_exported_model_translates_as_it_was_scored(folder: Path, system: System) -> None:
-    run = folder / system
+    run = finished(folder, system)
     engine = open_engine(run, settings().search)
     for split in read_results(run).splits:
         sources = [line.source for line in split.lines]
@@ -128,7 +132,7 @@ def test_the_exported_model_translates_as_it_was_scored(folder: Path, system: Sy
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_an_output_does_not_depend_on_its_neighbours(folder: Path, system: System) -> None:
     runtime = Runtime(RuntimeConfig(accelerator="cpu", threads=1))
-    trainer = Trainer(folder / system, runtime, RunLog(None, quiet=True), 1)
+    trainer = Trainer(finished(folder, system), runtime, RunLog(None, quiet=True), 1)
     trained = train(trainer, settings(system=system))
     data = trained.corpus.tests["ambiguous"]
     together = translate_all(trained.model, data, trained.corpus.tokenizer, settings().search)
@@ -146,7 +150,8 @@ def test_an_output_does_not_depend_on_its_neighbours(folder: Path, system: Syste
 
 
 def test_a_run_is_compared_with_its_baseline(folder: Path) -> None:
-    record, tables = evaluate_run(folder / "image_free", "ambiguous", folder / "text_only")
+    run, baseline = finished(folder, "image_free"), finished(folder, "text_only")
+    record, tables = evaluate_run(run, "ambiguous", baseline)
     assert set(record) == {"image_free", "text_only (baseline)"}
     titles = [table.title for table in tables]
     assert titles[0] == "Scores"
@@ -155,8 +160,9 @@ def test_a_run_is_compared_with_its_baseline(folder: Path) -> None:
 
 
 def test_meteor_stands_beside_the_other_scores_or_says_why_not(folder: Path) -> None:
-    without, _ = evaluate_run(folder / "text_only", None, None)
-    record, tables = evaluate_run(folder / "text_only", None, None, with_meteor=True)
+    run = finished(folder, "text_only")
+    without, _ = evaluate_run(run, None, None)
+    record, tables = evaluate_run(run, None, None, with_meteor=True)
     assert record["text_only"]["splits"].keys() == without["text_only"]["splits"].keys()
     for name, split in record["text_only"]["splits"].items():
         *others, last = split["scores"]
