@@ -31,7 +31,7 @@ def reproduce(
     Example: phosphene reproduce ikd/table-2 --size toy --seeds 3 --jobs 2
     """
     from phosphene.report.tables import to_text
-    from phosphene.reproduce.grid import make_request
+    from phosphene.reproduce.grid import lay_out, make_request
     from phosphene.reproduce.reproduce import plan_table
     from phosphene.reproduce.reproduce import reproduce as run_table
 
@@ -43,6 +43,10 @@ def reproduce(
         typer.echo(to_text(plan_table(request, root)))
     else:
         typer.echo(run_table(request, root, jobs=jobs, quiet=quiet))
+        if failed := lay_out(request, root).failed:
+            names = ", ".join(job.name for job in failed)
+            typer.echo(f"phosphene: {len(failed)} failed: {names}; see {failed[0].logs}", err=True)
+            raise typer.Exit(1)
 
 
 def search(
@@ -101,6 +105,7 @@ def report(
     baseline: Annotated[
         Path | None, typer.Option(help="The run that the others are compared with.")
     ] = None,
+    data_root: DataRoot = None,
 ) -> None:
     """Write one self-contained page about runs or tables, and the same as Markdown and CSV.
 
@@ -108,6 +113,7 @@ def report(
     """
     from phosphene.reproduce.pages import write_report
 
+    use_data(data_root)
     typer.echo(write_report(folders, out, baseline))
 
 

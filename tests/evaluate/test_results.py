@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,8 @@ RESULTS = Results(
                 Line("a dog .", "ein hund .", "ein\u2028hund", -1.25),
                 Line("a cat .", "eine katze .", "", -0.5),
             ),
+            language="de",
+            tokenised=False,
         ),
         SplitResult("test.photos", 3, (Unavailable("BLEU", "3 of 3 sentences have no picture"),)),
     ),
@@ -36,6 +39,19 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     write_results(tmp_path, RESULTS)
     assert read_results(tmp_path) == RESULTS
     assert [path.name for path in (tmp_path / "translations").iterdir()] == ["test.tsv"]
+
+
+def test_a_split_of_an_earlier_version_is_in_the_language_of_the_run(tmp_path: Path) -> None:
+    write_results(tmp_path, RESULTS)
+    path = tmp_path / "results.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for split in record["splits"].values():
+        del split["language"], split["tokenised"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert [(split.language, split.tokenised) for split in read_results(tmp_path).splits] == [
+        ("de", True),
+        ("de", True),
+    ]
 
 
 def test_separators_within_a_sentence_do_not_shift_cells(tmp_path: Path) -> None:

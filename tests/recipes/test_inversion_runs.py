@@ -152,7 +152,9 @@ def test_an_output_does_not_depend_on_its_neighbours(folder: Path, system: Syste
 def test_a_run_is_compared_with_its_baseline(folder: Path) -> None:
     run, baseline = finished(folder, "image_free"), finished(folder, "text_only")
     record, tables = evaluate_run(run, "ambiguous", baseline)
-    assert set(record) == {"image_free", "text_only (baseline)"}
+    assert set(record) == {"image_free", "text_only (baseline)", "comparisons"}
+    bleu = next(each["rows"][0] for each in record["comparisons"] if "BLEU" in str(each["rows"]))
+    assert bleu["difference"]["signature"].count("phosphene:") == 2, "of both runs"
     titles = [table.title for table in tables]
     assert titles[0] == "Scores"
     assert any("against text_only" in title for title in titles[1:])

@@ -8,7 +8,7 @@ import pytest
 
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.significance import Comparison, Interval
-from phosphene.report.model import Missing, Number, Table
+from phosphene.report.model import Missing, Number, Probability, Table
 from phosphene.report.tables import (
     comparison_table,
     score_table,
@@ -44,9 +44,13 @@ def test_text_is_aligned() -> None:
     )
 
 
-def test_what_is_small_is_not_nothing() -> None:
-    shown = [str(Number(value, "t", 4)) for value in (0.0, 2e-12, 4e-5, 6e-5, -1e-5)]
-    assert shown == ["0.0000", "<0.0001", "<0.0001", "0.0001", "-0.0000"]
+def test_a_probability_that_is_small_is_not_nothing() -> None:
+    shown = [str(Probability(value, "t")) for value in (0.0, 2e-12, 4e-5, 6e-5)]
+    assert shown == ["0.0000", "<0.0001", "<0.0001", "0.0001"]
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
+    assert [str(Number(value, "t")) for value in (0.004, -0.004)] == ["0.00", "0.00"]
     assert str(Number(1e-9, "t", 2, deviation=0.5, mark="†")) == "0.00 ± 0.50 †"
 
 

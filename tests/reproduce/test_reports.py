@@ -9,14 +9,16 @@ import pytest
 import tomli_w
 from test_beside_the_paper import finished
 from tiny_grid import finish, grid, request_file
+from typer.testing import CliRunner
 
+from phosphene.cli import app
 from phosphene.core.errors import InputError
 from phosphene.evaluate.results import read_results
 from phosphene.evaluate.score import Score
 from phosphene.report.model import Missing
 from phosphene.reproduce.facts import fact_table
 from phosphene.reproduce.grid import lay_out, make_request, read_request
-from phosphene.reproduce.pages import write_report
+from phosphene.reproduce.pages import runs_report, write_report
 from phosphene.reproduce.reproduce import reproduce
 
 STAGE = {"batch": 8, "budget": {"max_updates": 2}, "optim": {"warmup_updates": 1}}
@@ -55,6 +57,45 @@ def test_runs_side_by_side_with_significance_and_examples(tmp_path: Path) -> Non
     )
     assert "paired-permutation" in page
     assert "system" in page and "text_only" in page
+
+
+def test_the_folder_of_a_table_from_within_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = finished(tmp_path)
+    made.request.write(made.folder)
+    monkeypatch.chdir(made.folder)
+    write_report([Path()], tmp_path / "one.html")
+    assert "6 of 12 runs finished" in (tmp_path / "one.html").read_text()
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    """Two studies of the same two runs; a run that is named twice is one."""
+    pages = []
+    for study in ("first", "second"):
+        made = finished(tmp_path / study)
+        pages.append(made.cells["free", "EN-DE"][0].folder)
+    first, second = pages
+    report = runs_report([first, second, first / ".." / first.name], baseline=second)
+    assert report.summary == "2 finished run(s)."
+    assert len(set(report.tables[0].header[2:])) == 2
+    assert any(f"first/runs/{first.name} against" in table.title for table in report.tables)
+
+
+def test_a_page_is_not_written_over_its_own_tables(tmp_path: Path) -> None:
+    made = finished(tmp_path)
+    with pytest.raises(InputError, match=r"all\.md: expected a name that ends with \.html"):
+        write_report([made.root], tmp_path / "all.md")
+
+
+def test_another_table_of_the_same_name_is_not_written_over(tmp_path: Path) -> None:
+    made = finished(tmp_path)
+    made.request.write(made.folder)
+    again = make_request(request_file(tmp_path / "elsewhere"), "toy", 1)
+    with pytest.raises(InputError, match=r"request\.json: made for table .*; choose another"):
+        reproduce(again, made.root, quiet=True)
+    make_request(made.request.table, "toy", 2).write(made.folder)
+    assert read_request(made.folder).seeds == 2
 
 
 @pytest.mark.parametrize(
@@ -101,6 +142,17 @@ def test_a_table_is_written_while_cells_fail(tmp_path: Path) -> None:
     text = reproduce(request, tmp_path / "runs", quiet=True, program=fails)
     assert "seed 1 failed: no such data" in text
     assert "4 failed" in (tmp_path / "runs" / "tables").glob("*/report.html").__next__().read_text()
+
+
+def test_a_command_whose_runs_failed_says_so(tmp_path: Path) -> None:
+    tiny = {**TINY, "data": {"source": "daquar"}}
+    for name, text in (("own.toml", OWN), ("tiny.toml", tomli_w.dumps(tiny))):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    arguments = ["reproduce", str(tmp_path / "own.toml"), "--config", str(tmp_path / "tiny.toml")]
+    arguments += ["--folder", str(tmp_path / "runs"), "--data-root", str(tmp_path), "--quiet"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 1
+    assert "seed 1 failed: " in done.output and "phosphene: 1 failed: modality_kd-" in done.output
 
 
 def test_finished_runs_are_not_run_again(tmp_path: Path) -> None:

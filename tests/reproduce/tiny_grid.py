@@ -101,8 +101,8 @@ def finish(
         else Score("sense accuracy", sense + run.seed, "scenes")
     )
     splits = (
-        SplitResult("ordinary", 2, (bleu,), lines),
-        SplitResult("ambiguous", 2, (bleu, judged), lines),
+        SplitResult("ordinary", 2, (bleu,), lines, language="de"),
+        SplitResult("ambiguous", 2, (bleu, judged), lines, language="de"),
     )
     signature = Signature("0.1", "abc", data, f"c{run.seed}", run.seed, "last")
     write_results(run.folder, Results(run.name, "de", signature, splits))

@@ -44,7 +44,8 @@ class CorpusConfig(Hiding):
     merges: int = Field(default=10_000, ge=1)
     """Byte-pair merges, learned on both sides of the training text."""
     text: Literal["tok", "raw"] = "tok"
-    """Multi30K: the tokenised, lower-cased text of the papers, or the original."""
+    """Multi30K: the tokenised, lower-cased text of the papers, or the original. Your own data:
+    which of both they are."""
     raw_source: bool = False
     """Multi30K: the source as the original text whatever ``text`` says, for word pieces."""
     tests: tuple[str, ...] = Field(
@@ -64,6 +65,11 @@ class CorpusConfig(Hiding):
     """World: scenes of each test split, and of validation; even, since some come in pairs."""
     world_seed: int = Field(default=1, ge=0)
     """World: another seed draws other scenes everywhere."""
+
+    @property
+    def tokenised(self) -> bool:
+        """Whether the text is tokenised, as that of the world is."""
+        return self.source == "world" or self.text == "tok"
 
     @property
     def source_side(self) -> CorpusConfig:

@@ -43,11 +43,14 @@ def read_results(folder: Path) -> Results:
             record["system"],
             record["language"],
             Signature(**record["signature"]),
-            tuple(_read_split(folder, name, split) for name, split in record["splits"].items()),
+            tuple(
+                _read_split(folder, name, {"language": record["language"], **split})
+                for name, split in record["splits"].items()
+            ),
         )
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no results.json; expected a finished run") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: damaged, expected the results of a run") from error
 
 
@@ -60,6 +63,8 @@ def results_record(results: Results) -> dict[str, Any]:
         "splits": {
             split.split: {
                 "kind": split.kind,
+                "language": split.language,
+                "tokenised": split.tokenised,
                 "sentences": split.sentences,
                 "scores": [asdict(score) for score in split.scores],
             }
@@ -89,4 +94,12 @@ def _read_split(folder: Path, name: str, record: dict[str, Any]) -> SplitResult:
             lines.append(Line(fields[0], fields[1], fields[2], float(fields[3])))
         except ValueError as error:
             raise InputError(f"{path}:{number}: expected a number, got {fields[3]!r}") from error
-    return SplitResult(name, int(record["sentences"]), scores, tuple(lines), kind)
+    return SplitResult(
+        name,
+        int(record["sentences"]),
+        scores,
+        tuple(lines),
+        kind,
+        str(record["language"]),
+        bool(record.get("tokenised", True)),
+    )

@@ -10,6 +10,8 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog, Signature
 from phosphene.data.dataset import TranslationData
 from phosphene.data.text import SubWords
+from phosphene.evaluate.meteor import NAME as METEOR
+from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.translation import score_corpus
 from phosphene.evaluate.translator import reference_likelihoods, translate_all
@@ -46,6 +48,10 @@ class SplitResult:
     lines: tuple[Line, ...] = ()
     """What was said, sentence by sentence; empty where the split could not be translated."""
     kind: Kind = "translations"
+    language: str = ""
+    """Of the translations."""
+    tokenised: bool = True
+    """Whether these are Moses-tokenised, or natural text."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Results:
 
     system: str
     language: str
-    """Of the target."""
+    """Of the answers, or of the translations in the first direction."""
     signature: Signature
     splits: tuple[SplitResult, ...]
 
@@ -98,7 +104,13 @@ def score_split(
     missing = len(data) - len(data.only_with_pictures())
     if system.needs_pictures and missing:
         reason = f"{missing} of {len(data)} sentences have no picture"
-        return SplitResult(name, len(data), (Unavailable("BLEU", reason),))
+        return SplitResult(
+            name,
+            len(data),
+            (Unavailable("BLEU", reason),),
+            language=system.language,
+            tokenised=system.tokenised,
+        )
     with log.progress(f"translating {name}", len(data)) as advance:
         hypotheses = translate_all(
             system.model,
@@ -122,7 +134,26 @@ def score_split(
         Line(pair.source, pair.target, hypothesis, float(likelihood))
         for pair, hypothesis, likelihood in zip(data.pairs, hypotheses, likelihoods, strict=True)
     ]
-    return SplitResult(name, len(data), tuple(scores), tuple(lines))
+    return SplitResult(
+        name,
+        len(data),
+        tuple(scores),
+        tuple(lines),
+        language=system.language,
+        tokenised=system.tokenised,
+    )
+
+
+def meteor_of(split: SplitResult) -> Score | Unavailable:
+    """METEOR 1.5 of the translations of a split, or why there is none."""
+    if not split.lines:
+        reasons = (score for score in split.scores if isinstance(score, Unavailable))
+        return next(reasons, Unavailable(METEOR, "nothing was translated"))
+    return meteor_if_available(
+        [line.hypothesis for line in split.lines],
+        [line.reference for line in split.lines],
+        split.language,
+    )
 
 
 def with_photo_subsets(splits: Mapping[str, TranslationData]) -> dict[str, TranslationData]:

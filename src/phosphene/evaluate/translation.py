@@ -137,18 +137,21 @@ def compare_corpora(
 
 
 def corpus_statistics(
-    name: str, hypotheses: Sequence[str], references: Sequence[str], language: str
+    name: str,
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    language: str,
+    *,
+    tokenised: bool = True,
 ) -> Int[np.ndarray, "sentence statistic"] | None:
     """Of every sentence what BLEU in the convention called ``name`` is summed from.
 
-    ``None`` where no convention has that name. Of two with one name it is the one that needs no
-    other text than these.
+    ``None`` where no convention of these texts has that name.
     """
-    for tokenised in (True, False):
-        corpus = _corpus(hypotheses, references, language, None, tokenised)
-        for convention in corpus.conventions():
-            if convention.name == name:
-                return corpus.statistics(convention)
+    corpus = _corpus(hypotheses, references, language, None, tokenised)
+    for convention in corpus.conventions():
+        if convention.name == name:
+            return corpus.statistics(convention)
     return None
 
 

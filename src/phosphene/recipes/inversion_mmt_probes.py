@@ -71,6 +71,7 @@ def subject(trained: Trained, settings: Settings) -> Subject:
         settings.search,
         language,
         needs_pictures=needs,
+        tokenised=settings.data.tokenised,
     )
     tests = {}
     for name, data in with_photo_subsets(trained.corpus.tests).items():

@@ -39,6 +39,7 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
         search=settings.search,
         language=settings.data.languages[1],
         needs_pictures=settings.system in NEEDS_PICTURES,
+        tokenised=settings.data.tokenised,
     )
     splits = []
     parts = {**with_photo_subsets(trained.corpus.tests), "validation": trained.corpus.validation}

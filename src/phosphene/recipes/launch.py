@@ -13,14 +13,13 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, peak_memory_bytes
 from phosphene.data.store import Store
-from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.results import read_results, results_record, write_results
-from phosphene.evaluate.system import Results, SplitResult
+from phosphene.evaluate.system import Results, SplitResult, meteor_of
 from phosphene.recipes import CACHING, config_path, load_recipe
 from phosphene.recipes.present import comparison_tables, cost_table, results_table, run_report
 from phosphene.report.model import Table
 from phosphene.report.page import write_page
-from phosphene.report.tables import to_text
+from phosphene.report.tables import to_record, to_text
 from phosphene.train.run import open_run, recipe_of
 from phosphene.train.trainer import Trainer
 
@@ -45,6 +44,8 @@ def train_run(
             folder / "log.jsonl" if runtime.is_main else None, quiet=quiet or not runtime.is_main
         )
         if (folder / "results.json").exists():
+            if runtime.is_main and not (folder / "report.html").exists():
+                refresh_report(folder)
             return read_results(folder)
         trained = module.train(Trainer(folder, runtime, log, settings.seed), settings)
         if runtime.is_main:
@@ -97,7 +98,7 @@ def evaluate_run(
         with_meteor: also run METEOR 1.5 on the translations that the runs hold.
 
     Returns:
-        the same as JSON and as tables.
+        the same as JSON (by system; ``comparisons`` where there is a baseline) and as tables.
 
     Raises:
         InputError: a folder is no finished run, the split is unknown, or the runs do not compare.
@@ -115,7 +116,9 @@ def evaluate_run(
         names = (results.system, f"{other.system} (baseline)")
         systems[names[1]] = other
         tables = comparison_tables(results, other, names)
-    record = {name: results_record(one) for name, one in systems.items()}
+    record: dict[str, Any] = {name: results_record(one) for name, one in systems.items()}
+    if baseline is not None:
+        record["comparisons"] = list(map(to_record, tables))
     return record, [results_table("Scores", systems), *tables]
 
 
@@ -129,16 +132,14 @@ def _chosen(folder: Path, split: str | None, with_meteor: bool) -> Results:
     results = read_results(folder)
     splits = results.splits if split is None else (results.split(split),)
     if with_meteor:
-        splits = tuple(_add_meteor(one, results.language) for one in splits)
+        splits = tuple(map(_add_meteor, splits))
     return replace(results, splits=splits)
 
 
-def _add_meteor(split: SplitResult, language: str) -> SplitResult:
+def _add_meteor(split: SplitResult) -> SplitResult:
     if not split.lines or split.kind == "answers":
         return split
-    spoken = [line.hypothesis for line in split.lines]
-    score = meteor_if_available(spoken, [line.reference for line in split.lines], language)
-    return replace(split, scores=(*split.scores, score))
+    return replace(split, scores=(*split.scores, meteor_of(split)))
 
 
 def refresh_report(folder: Path) -> None:

@@ -27,6 +27,7 @@ from phosphene.report.model import (
     Number,
     Output,
     Plot,
+    Probability,
     Report,
     Table,
 )
@@ -79,6 +80,7 @@ def comparison_tables(
     """
     name, baseline_name = names
     check_comparable(system, baseline)
+    origin = f"{system.signature} against {baseline.signature}"
     tables = []
     for split in system.splits:
         other = next((one for one in baseline.splits if one.split == split.split), None)
@@ -86,18 +88,21 @@ def comparison_tables(
             continue
         if split.kind == "answers":
             title = f"{split.split}: {name} against {baseline_name}"
-            tables.append(_correctness_table(title, split, other, seed))
+            tables.append(_correctness_table(title, split, other, origin, seed))
             continue
         comparisons = compare_corpora(
             [line.hypothesis for line in split.lines],
             [line.hypothesis for line in other.lines],
             [line.reference for line in split.lines],
-            system.language,
+            split.language,
+            tokenised=split.tokenised,
             seed=seed,
         )
         title = f"{split.split}: {name} against {baseline_name}"
-        tables.append(comparison_table(title, comparisons, system=name, baseline=baseline_name))
-        tables.append(_likelihood_table(title, split, other, seed))
+        tables.append(
+            comparison_table(title, comparisons, system=name, baseline=baseline_name, origin=origin)
+        )
+        tables.append(_likelihood_table(title, split, other, origin, seed))
     return tables
 
 
@@ -215,7 +220,9 @@ def _cell(results: Results, split: str, name: str) -> Cell:
     return Missing("not computed for this system")
 
 
-def _likelihood_table(title: str, split: SplitResult, other: SplitResult, seed: int) -> Table:
+def _likelihood_table(
+    title: str, split: SplitResult, other: SplitResult, origin: str, seed: int
+) -> Table:
     test = paired_permutation(
         np.array([line.likelihood for line in split.lines]),
         np.array([line.likelihood for line in other.lines]),
@@ -224,23 +231,25 @@ def _likelihood_table(title: str, split: SplitResult, other: SplitResult, seed: 
     interval = f"{test.delta_interval.low:.3f} to {test.delta_interval.high:.3f}"
     row: tuple[Cell, ...] = (
         "log-likelihood of the reference, nats per sentence",
-        Number(test.delta, test.signature, 3),
+        Number(test.delta, f"{test.signature}; {origin}", 3),
         interval,
-        Number(test.p_value, test.signature, 4),
+        Probability(test.p_value, f"{test.signature}; {origin}"),
     )
     return Table(title, ("value", "difference", "95 %", "p (permutation)"), (row,))
 
 
-def _correctness_table(title: str, split: SplitResult, other: SplitResult, seed: int) -> Table:
+def _correctness_table(
+    title: str, split: SplitResult, other: SplitResult, origin: str, seed: int
+) -> Table:
     """Share of right answers, in percent, and whether the difference may be chance."""
     ours, theirs = (right_answers(one.lines, uncovered(one))[:, 0] for one in (split, other))
     test = paired_permutation(ours, theirs, seed=seed)
     interval = f"{test.delta_interval.low:.2f} to {test.delta_interval.high:.2f}"
     row: tuple[Cell, ...] = (
         "accuracy, percent",
-        Number(test.delta, test.signature, 2),
+        Number(test.delta, f"{test.signature}; {origin}", 2),
         interval,
-        Number(test.p_value, test.signature, 4),
+        Probability(test.p_value, f"{test.signature}; {origin}"),
     )
     return Table(title, ("value", "difference", "95 %", "p (permutation)"), (row,))
 

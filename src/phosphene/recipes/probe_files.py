@@ -18,6 +18,7 @@ from phosphene.report.model import (
     Missing,
     Number,
     Plot,
+    Probability,
     Scatter,
     Table,
 )
@@ -73,8 +74,10 @@ def _cell(scores: tuple[Score | Unavailable, ...], name: str, signature: str) ->
             continue
         if isinstance(score, Unavailable):
             return Missing(score.reason)
-        digits = 4 if score.name.startswith("p (") else 3 if abs(score.value) < 10 else 2
-        return Number(score.value, f"{score.signature}; {signature}", digits)
+        origin = f"{score.signature}; {signature}"
+        if score.name.startswith("p ("):
+            return Probability(score.value, origin)
+        return Number(score.value, origin, 3 if abs(score.value) < 10 else 2)
     return Missing("not asked under this condition")
 
 

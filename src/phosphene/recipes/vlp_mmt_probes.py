@@ -54,7 +54,12 @@ def subject(trained: Trained, settings: Settings) -> Subject:
     """The translator on its test splits, with the pictures that are there."""
     language, corpus = settings.data.languages[1], trained.corpus
     system = System(
-        settings.system, trained.model.eval(), corpus.tokenizer, settings.search, language
+        settings.system,
+        trained.model.eval(),
+        corpus.tokenizer,
+        settings.search,
+        language,
+        tokenised=settings.data.tokenised,
     )
     tests = {}
     for name, data in with_photo_subsets(corpus.tests).items():

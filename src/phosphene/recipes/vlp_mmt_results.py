@@ -59,6 +59,7 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
         tokenizer=trained.corpus.tokenizer,
         search=settings.search,
         language=settings.data.languages[1],
+        tokenised=settings.data.tokenised,
     )
     splits = []
     for name, data in with_photo_subsets(trained.corpus.tests).items():

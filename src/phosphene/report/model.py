@@ -29,12 +29,23 @@ class Number:
             raise ValueError(f"{self.value} is not a number; expected a Missing cell with a reason")
 
     def __str__(self) -> str:
-        shown, last_digit = f"{self.value:.{self.digits}f}", 10.0**-self.digits
+        shown = f"{self.value:z.{self.digits}f}"
         if self.deviation is not None:
             shown += f" ± {self.deviation:.{self.digits}f}"
-        elif 0 < self.value < last_digit / 2:  # a probability that is not nothing
-            shown = f"<{last_digit:.{self.digits}f}"
         return f"{shown} {self.mark}" if self.mark else shown
+
+
+@dataclass(frozen=True)
+class Probability(Number):
+    """A p-value: one that is not nothing is not shown as nothing."""
+
+    digits: int = 4
+
+    def __str__(self) -> str:
+        least = 10.0**-self.digits
+        if 0 < self.value < least / 2:
+            return f"<{least:.{self.digits}f}"
+        return super().__str__()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from rich.cells import cell_len
 
-from phosphene.report.model import Cell, Missing, Number, Table, note_of
+from phosphene.report.model import Cell, Missing, Number, Probability, Table, note_of
 
 
 @runtime_checkable
@@ -98,26 +98,36 @@ def score_table(
 
 
 def comparison_table(
-    title: str, comparisons: Sequence[Compared], *, system: str, baseline: str
+    title: str, comparisons: Sequence[Compared], *, system: str, baseline: str, origin: str = ""
 ) -> Table:
-    """System and baseline with 95 % intervals, their difference, and both p-values."""
+    """System and baseline with 95 % intervals, their difference, and both p-values.
+
+    Args:
+        title: of the table.
+        comparisons: a row for each.
+        system: how to call the one.
+        baseline: how to call the other.
+        origin: signatures of the runs that they come from, where there are runs.
+    """
     columns = (system, baseline, "difference")
     spanned = (name for column in columns for name in (column, f"{column} 95 %"))
     header = ("score", *spanned, "p (bs)", "p (ar)")
-    rows: list[tuple[Cell, ...]] = [
-        (
-            row.name,
-            Number(row.system, row.signature),
-            _span(row.system_interval),
-            Number(row.baseline, row.signature),
-            _span(row.baseline_interval),
-            Number(row.delta, row.signature),
-            _span(row.delta_interval),
-            Number(row.p_bootstrap, row.signature, digits=4),
-            Number(row.p_randomisation, row.signature, digits=4),
+    rows: list[tuple[Cell, ...]] = []
+    for row in comparisons:
+        signature = f"{row.signature}; {origin}" if origin else row.signature
+        rows.append(
+            (
+                row.name,
+                Number(row.system, signature),
+                _span(row.system_interval),
+                Number(row.baseline, signature),
+                _span(row.baseline_interval),
+                Number(row.delta, signature),
+                _span(row.delta_interval),
+                Probability(row.p_bootstrap, signature),
+                Probability(row.p_randomisation, signature),
+            )
         )
-        for row in comparisons
-    ]
     note = (
         "bs: paired bootstrap, ar: approximate randomisation, both two-sided. They cover the "
         "choice of test sentences, not that of the training seed."
@@ -168,6 +178,25 @@ def to_csv(table: Table) -> str:
             cells += [note_of(cell) or ""] if is_numeric else []
         writer.writerow(cells)
     return stream.getvalue()
+
+
+def to_record(table: Table) -> dict[str, object]:
+    """For JSON: every row by heading, numbers with their signatures, empty cells with reasons."""
+    rows = [
+        {heading: _recorded(cell) for heading, cell in zip(table.header, row, strict=True)}
+        for row in table.rows
+    ]
+    return {"title": table.title, "rows": rows, "note": table.note}
+
+
+def _recorded(cell: Cell) -> object:
+    match cell:
+        case Number(value=value, signature=signature):
+            return {"value": value, "signature": signature}
+        case Missing(reason=reason):
+            return {"reason": reason}
+        case _:
+            return cell
 
 
 def _deviation(cell: Cell) -> str:

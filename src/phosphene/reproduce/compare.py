@@ -148,7 +148,7 @@ def _items(
     sides: list[list[np.ndarray]] = [[], []]
     for each in seeds:
         for side, results in zip(sides, (system[each], baseline[each]), strict=True):
-            statistics = _statistics(score, results.split(split), results.language)
+            statistics = _statistics(score, results.split(split))
             if statistics is None:
                 return None
             side.append(statistics)
@@ -164,7 +164,7 @@ def _resampled(score: str, statistics: np.ndarray) -> Resampled:
     return of_sums(corpus_bleu if statistics.shape[1] > 2 else _ratio)
 
 
-def _statistics(score: str, split: SplitResult, language: str) -> np.ndarray | None:
+def _statistics(score: str, split: SplitResult) -> np.ndarray | None:
     """What the score is made of, a row for every item."""
     if not split.lines:
         return None
@@ -180,7 +180,8 @@ def _statistics(score: str, split: SplitResult, language: str) -> np.ndarray | N
             score,
             [line.hypothesis for line in split.lines],
             [line.reference for line in split.lines],
-            language,
+            split.language,
+            tokenised=split.tokenised,
         )
     return None
 

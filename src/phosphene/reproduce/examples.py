@@ -85,7 +85,7 @@ def examples_of(
                 outputs=tuple(
                     Output(name, lines[number].hypothesis) for name, lines in sides.items()
                 ),
-                target_language=first.language,
+                target_language=split.language or first.language,
                 picture=picture,
                 picture_alt=f"What it is about: {line.source}" if picture else "",
                 note=f"{label}, {split.split}" if label else split.split,

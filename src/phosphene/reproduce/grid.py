@@ -42,7 +42,19 @@ class Request(Frozen):
         return Path(self.table).stem if own else self.table.replace("/", "-")
 
     def write(self, folder: Path) -> None:
-        """Keep it, so that a report can be made again."""
+        """Keep it, so that a report can be made again.
+
+        Raises:
+            InputError: another table of that name is there, or the same of another configuration.
+        """
+        before = read_request(folder) if (folder / REQUEST).exists() else self
+        for name in ("table", "size", "config"):
+            there, now = getattr(before, name), getattr(self, name)
+            if there != now:
+                raise InputError(
+                    f"{folder / REQUEST}: made for {name} {there or 'of the size'}, not "
+                    f"{now or 'of the size'}; choose another --folder"
+                )
         write_atomically(folder / REQUEST, self.model_dump_json(indent=1).encode())
 
 
@@ -161,6 +173,12 @@ class Grid:
             for probe in self.table.asked_probes(block, pictures=run.seed == runs[0].seed)
         ]
         return tuple(dict.fromkeys(jobs))
+
+    @property
+    def failed(self) -> tuple[Job, ...]:
+        """What failed the last time and has not been finished since."""
+        jobs = (*(run.training for run in self.runs), *self.probings)
+        return tuple(job for job in jobs if job.failure and not job.is_finished)
 
     @property
     def folder(self) -> Path:

@@ -12,10 +12,9 @@ import numpy as np
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import Signature
 from phosphene.evaluate.meteor import NAME as METEOR
-from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.results import read_results
 from phosphene.evaluate.score import Score, Unavailable
-from phosphene.evaluate.system import Results, SplitResult
+from phosphene.evaluate.system import Results, SplitResult, meteor_of
 from phosphene.recipes.probing import Probed, read_probed
 from phosphene.reproduce.grid import Grid, Run
 from phosphene.reproduce.tables import Block, Column
@@ -139,13 +138,25 @@ class Measurements:
         except InputError:
             return Unavailable(asked, "not scored on this split")
         if asked == METEOR:
-            return _meteor(split, results.language, asked=self.grid.request.meteor)
+            return self._meteor(run.name, split)
         for score in split.scores:
             if score.name == asked:
                 return score
         missing = [score for score in split.scores if isinstance(score, Unavailable)]
         reason = missing[0].reason if missing else f"no '{asked}' for this system"
         return Unavailable(asked, reason)
+
+    def _meteor(self, run: str, split: SplitResult) -> Score | Unavailable:
+        if split.lines and not self.grid.request.meteor:
+            return Unavailable(METEOR, "not asked for (--meteor)")
+        if (run, split.split) not in self._meteors:
+            self._meteors[run, split.split] = meteor_of(split)
+        return self._meteors[run, split.split]
+
+    @cached_property
+    def _meteors(self) -> dict[tuple[str, str], Score | Unavailable]:
+        """By run and split: it takes seconds, and several columns may ask."""
+        return {}
 
     def _probed_score(self, run: Run, split: str, column: Column) -> Score | Unavailable:
         """A probe's score: in the finding whose title begins with the split's name."""
@@ -176,7 +187,7 @@ def gain(cell: Measured | NotMeasured, baseline: Measured | NotMeasured) -> Meas
         return NotMeasured("no seed in common with the baseline")
     remark = f"baseline: {baseline.remark}" if baseline.remark else ""
     remarks = "; ".join(filter(None, (cell.remark, remark)))
-    return Measured(both, f"minus the baseline's|{cell.signature}", remarks)
+    return Measured(both, f"{cell.signature} minus {baseline.signature}", remarks)
 
 
 def is_called(name: str, asked: str) -> bool:
@@ -220,16 +231,5 @@ def _reasons(by_seed: Mapping[int, str]) -> str:
         reasons.setdefault(reason, []).append(str(seed))
     return "; ".join(f"seed {', '.join(seeds)} {why}" for why, seeds in reasons.items())
 
-
-def _meteor(split: SplitResult, language: str, *, asked: bool) -> Score | Unavailable:
-    if not split.lines:
-        return next((each for each in split.scores if isinstance(each, Unavailable)), _NO_METEOR)
-    if not asked:
-        return _NO_METEOR
-    said = [line.hypothesis for line in split.lines]
-    return meteor_if_available(said, [line.reference for line in split.lines], language)
-
-
-_NO_METEOR = Unavailable(METEOR, "not asked for (--meteor)")
 
 __all__ = ["Measured", "Measurements", "NotMeasured", "gain", "is_about", "is_called", "merged"]

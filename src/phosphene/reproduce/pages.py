@@ -43,9 +43,11 @@ def write_report(folders: Sequence[Path], out: Path, baseline: Path | None = Non
         what was written, in a line.
 
     Raises:
-        InputError: a folder is neither, or the baseline does not compare.
+        InputError: a folder is neither, the page is no .html, or the baseline does not compare.
     """
-    tables = [each for folder in folders for each in _table_folders(folder)]
+    if out.suffix != ".html":
+        raise InputError(f"{out}: expected a name that ends with .html; .md and .csv go beside it")
+    tables = [each.resolve() for folder in folders for each in _table_folders(folder)]
     runs = [folder for folder in folders if not _table_folders(folder)]
     reports = [table_report(lay_out(read_request(each), each.parents[1])) for each in tables]
     if baseline is not None and not runs:
@@ -65,7 +67,9 @@ def runs_report(folders: Sequence[Path], baseline: Path | None = None) -> Report
     Raises:
         InputError: one is no finished run, or the baseline does not compare.
     """
-    every = list(dict.fromkeys([*folders, *([baseline] if baseline else [])]))
+    baseline = baseline and baseline.resolve()
+    asked = [folder.resolve() for folder in folders]
+    every = list(dict.fromkeys([*asked, *([baseline] if baseline else [])]))
     runs = dict(zip(_names(every), every, strict=True))
     results = {name: read_results(folder) for name, folder in runs.items()}
     tables = [results_table("Scores", results)]
@@ -126,12 +130,12 @@ def _table_folders(folder: Path) -> list[Path]:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The last part of each path; with its parent where two are the same."""
-    last = [folder.resolve().name for folder in folders]
-    return [
-        name if last.count(name) == 1 else f"{folder.resolve().parent.name}/{name}"
-        for name, folder in zip(last, folders, strict=True)
-    ]
+    """As many last parts of each path as it takes to tell them apart."""
+    for length in range(1, max(len(folder.parts) for folder in folders) + 1):
+        names = ["/".join(folder.parts[-length:]) for folder in folders]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def _one_csv(tables: Sequence[Table]) -> str:

@@ -11,7 +11,17 @@ from phosphene.evaluate.repeated import Difference
 from phosphene.recipes import config_path, load_recipe
 from phosphene.recipes.launch import flatten
 from phosphene.recipes.present import cost_table
-from phosphene.report.model import Cell, Curve, Figure, Missing, Number, Plot, Report, Table
+from phosphene.report.model import (
+    Cell,
+    Curve,
+    Figure,
+    Missing,
+    Number,
+    Plot,
+    Probability,
+    Report,
+    Table,
+)
 from phosphene.reproduce.compare import Compared, compare_rows
 from phosphene.reproduce.curves import grid_curves
 from phosphene.reproduce.examples import grid_examples
@@ -64,8 +74,8 @@ def significance_table(found: Measurements, compared: Sequence[Compared]) -> Tab
                 heading,
                 Number(test.delta, test.method, digits),
                 f"{test.interval.low:.{digits}f} to {test.interval.high:.{digits}f}",
-                Number(test.p_value, test.method, 4),
-                Number(each.adjusted, f"Holm over {_tests(compared)} comparisons", 4),
+                Probability(test.p_value, test.method),
+                Probability(each.adjusted, f"Holm over {_tests(compared)} comparisons"),
                 each.reading,
             )
         )
@@ -181,7 +191,9 @@ def _sweep(found: Measurements) -> list[Plot]:
         curves = []
         for row in table.run_rows:
             cells = [
-                (block.x, found.cells[row.label, block.label, column.label]) for block in steps
+                (block.x, found.cells[row.label, block.label, column.label])
+                for block in steps
+                if column.block in ("", block.label)
             ]
             points = [(x, c.mean) for x, c in cells if x is not None and isinstance(c, Measured)]
             curves.append(Curve(row.label, tuple(points)))
@@ -195,7 +207,7 @@ def _first_runs(found: Measurements) -> dict[str, Path]:
     """The finished runs of the first seed by what they are; a run of several blocks by its row."""
     labels: dict[Path, str] = {}
     for (row, block), runs in found.grid.cells.items():
-        if runs and runs[0].is_finished:
+        if runs and runs[0].name in found.results:
             folder = runs[0].folder
             labels[folder] = row if folder in labels else _joined(block, row)
     return {label: folder for folder, label in labels.items()}
@@ -259,7 +271,8 @@ _QUOTED = NotMeasured("quoted by the paper, not run")
 _READING = (
     "Higher, lower: the 95 % interval lies on that side of zero, with at least three seeds. "
     "Otherwise undecided. Where items are kept, the interval covers the choice of seeds and of "
-    "test items; where not, that of seeds alone."
+    "test items; where not, that of seeds alone. The signatures of what is compared stand with the "
+    "cells of the first table."
 )
 
 __all__ = ["grid_report", "measured_heading", "result_table", "significance_table"]

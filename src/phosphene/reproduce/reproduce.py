@@ -59,7 +59,7 @@ def reproduce(
         the tables and where they are, for a terminal.
 
     Raises:
-        InputError: there is no such table or configuration.
+        InputError: there is no such table or configuration, or its folder holds another one.
     """
     grid = lay_out(request, root)
     log = RunLog(None, quiet=quiet)
@@ -87,9 +87,12 @@ def write_tables(report: Report, folder: Path) -> None:
     write_page(report, folder / "report.html")
     text = "\n".join(to_markdown(table) for table in report.tables)
     write_atomically(folder / "table.md", f"# {report.title}\n\n{text}".encode())
-    for number, table in enumerate(report.tables):
-        name = "table.csv" if number == 0 else f"table-{number + 1}.csv"
+    names = ["table.csv", *(f"table-{number}.csv" for number in range(2, len(report.tables) + 1))]
+    for name, table in zip(names, report.tables, strict=False):
         write_atomically(folder / name, to_csv(table).encode())
+    for path in folder.glob("table*.csv"):
+        if path.name not in names:  # of a longer report
+            path.unlink()
 
 
 __all__ = ["plan_table", "reproduce", "table_report", "write_tables"]
