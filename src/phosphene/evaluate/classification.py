@@ -16,6 +16,8 @@ from phosphene.core.types import VIEWS, View
 from phosphene.objectives.imitation import distillation, multi_label_distillation
 
 Classes = Int[np.ndarray, " example"]
+Decisions = Classes | Bool[np.ndarray, "example label"]
+"""One class of each example, or yes or no for every label."""
 Scores = Float[np.ndarray, " example"]
 
 
@@ -121,6 +123,16 @@ def label_agreement(
     ]
 
 
+def agreed(student: Decisions, teacher: Decisions) -> Agreement:
+    """The agreement on classes; of many labels the mean over labels."""
+    if student.ndim == 1:
+        return agreement(student, teacher)
+    each = label_agreement(student, teacher)
+    return Agreement(
+        float(np.mean([one.ratio for one in each])), float(np.mean([one.kappa for one in each]))
+    )
+
+
 def divergence_by_view(
     student: Float[Tensor, "batch view label"],
     teacher: Float[Tensor, "batch view label"],
@@ -156,6 +168,7 @@ __all__ = [
     "F1",
     "Agreement",
     "accuracy",
+    "agreed",
     "agreement",
     "auc",
     "best_threshold",

@@ -11,19 +11,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from phosphene.core.runlog import RunLog
-from phosphene.core.types import Modality
 from phosphene.data.classification_data import ClassificationData, in_order
 from phosphene.data.teaching import States
 from phosphene.data.views import Drop
 from phosphene.evaluate.classification import (
-    Agreement,
+    Decisions,
     accuracy,
-    agreement,
+    agreed,
     auc,
     best_threshold,
     divergence_by_view,
     f1,
-    label_agreement,
 )
 from phosphene.evaluate.score import Score
 from phosphene.evaluate.system import Line
@@ -31,12 +29,6 @@ from phosphene.models.answerer import Answerer
 from phosphene.models.view_answers import answer_views
 
 _EXAMPLES_AT_ONCE: Final = 64
-_DRAWS: Final = 3
-"""Of swapped modalities."""
-_SWAPPED: Final = 500
-"""At most so many examples are swapped: a teacher answers to them anew in every draw."""
-Labelled = tuple[Answerer, ClassificationData]
-"""A classifier, and the data as it reads them."""
 
 
 @torch.no_grad()
@@ -86,7 +78,7 @@ def label_scores(
     """
     examples = f"examples:{len(data)}"
     if data.labels.many:
-        found = f1(logits.sigmoid().double().numpy() >= threshold, _held(data))
+        found = f1(decisions(logits, threshold, many=True), _held(data))
         signature = f"{examples}|labels:{logits.shape[1]}|threshold:{threshold:.4f} by validation"
         return [
             Score("macro F1", 100 * found.macro, signature),
@@ -102,30 +94,30 @@ def label_scores(
     return scores
 
 
-@torch.no_grad()
 def agreement_scores(
-    student: Labelled, teacher: Labelled, thresholds: tuple[float, float]
+    student: Float[Tensor, "example label"],
+    teacher: Float[Tensor, "example label"],
+    thresholds: tuple[float, float],
+    *,
+    many: bool,
 ) -> list[Score]:
-    """How often both say the same, as the examples are and with one modality of another example.
+    """How often both say the same; of many labels the mean over labels."""
+    ours, theirs = (
+        decisions(logits, threshold, many=many)
+        for logits, threshold in zip((student, teacher), thresholds, strict=True)
+    )
+    found, signature = agreed(ours, theirs), f"examples:{len(student)}"
+    return [
+        Score("agreement with the teacher, ratio", 100 * found.ratio, signature),
+        Score("agreement with the teacher, kappa", found.kappa, signature),
+    ]
 
-    Of many labels the mean over labels. Every draw moves all examples of a batch; of a large test
-    set only the first are asked.
-    """
-    scores = []
-    few = np.arange(min(_SWAPPED, len(student[1])))
-    ours, theirs = ((model, data.take(few)) for model, data in (student, teacher))
-    for swapped in (None, "image", "text"):
-        draws = [
-            _agreement(ours, theirs, thresholds, swapped, seed)
-            for seed in range(_DRAWS if swapped else 1)
-        ]
-        name = "agreement with the teacher" + (f", {swapped} swapped" if swapped else "")
-        signature = f"examples:{len(few)}|draws:{len(draws)}"
-        ratio = float(np.mean([each.ratio for each in draws]))
-        kappa = float(np.mean([each.kappa for each in draws]))
-        scores.append(Score(f"{name}, ratio", 100 * ratio, signature))
-        scores.append(Score(f"{name}, kappa", kappa, signature))
-    return scores
+
+def decisions(logits: Float[Tensor, "example label"], threshold: float, *, many: bool) -> Decisions:
+    """One class of each example, or of many labels those at least as probable as ``threshold``."""
+    if many:
+        return np.asarray(logits.sigmoid().double().numpy() >= threshold)
+    return np.asarray(logits.argmax(dim=1).numpy())
 
 
 def divergence_scores(
@@ -166,36 +158,6 @@ def answer_lines(
     ]
 
 
-def _agreement(
-    student: Labelled,
-    teacher: Labelled,
-    thresholds: tuple[float, float],
-    swapped: Modality | None,
-    seed: int,
-) -> Agreement:
-    ours, theirs = (_swapped_logits(*side, swapped, seed) for side in (student, teacher))
-    if not student[1].labels.many:
-        return agreement(ours.argmax(dim=1).numpy(), theirs.argmax(dim=1).numpy())
-    each = label_agreement(
-        ours.sigmoid().double().numpy() >= thresholds[0],
-        theirs.sigmoid().double().numpy() >= thresholds[1],
-    )
-    return Agreement(
-        float(np.mean([one.ratio for one in each])), float(np.mean([one.kappa for one in each]))
-    )
-
-
-def _swapped_logits(
-    model: Answerer, data: ClassificationData, swapped: Modality | None, seed: int
-) -> Float[Tensor, "example label"]:
-    device = model.classifier.weight.device
-    found: list[Tensor] = []
-    for number, batch in enumerate(in_order(data, _EXAMPLES_AT_ONCE)):
-        moved = batch if swapped is None else batch.shuffled(swapped, 1000 * seed + number)
-        found.append(model(moved.to(device)).logits.cpu().float())
-    return torch.cat(found)
-
-
 def _held(data: ClassificationData) -> np.ndarray:
     return np.asarray(data.targets(np.arange(len(data))).numpy() > 0.5)
 
@@ -204,6 +166,7 @@ __all__ = [
     "agreement_scores",
     "answer_lines",
     "answers_to",
+    "decisions",
     "divergence_scores",
     "label_scores",
     "read_logits",

@@ -19,10 +19,9 @@ from phosphene.core.types import VIEWS, Modality, View
 from phosphene.data.classification_data import ClassificationData, in_order
 from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.world.splits import swapped
-from phosphene.evaluate.classification import divergence_by_view
-from phosphene.evaluate.classifier import label_scores, threshold_of
+from phosphene.evaluate.classification import Decisions, divergence_by_view
 from phosphene.evaluate.probes.confounders import confounders, follows_label
-from phosphene.evaluate.probes.consistency import Predictions, consistency
+from phosphene.evaluate.probes.consistency import consistency
 from phosphene.evaluate.probes.density import (
     Probabilities,
     density,
@@ -179,9 +178,13 @@ def _consistency(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     tests = [_test(side, asked) for side in sides]
     thresholds = [_threshold(trained, side, asked.log) for side in sides]
 
-    def drawn(swap: Swap | None, seed: int) -> tuple[Predictions, Predictions]:
+    def drawn(swap: Swap | None, seed: int) -> tuple[Decisions, Decisions]:
         student, teacher = (
-            predictions(side.model, swap_modality(data, swap, seed), threshold)
+            decisions(
+                classify(side.model, swap_modality(data, swap, seed)),
+                threshold,
+                many=data.labels.many,
+            )
             for side, data, threshold in zip(sides, tests, thresholds, strict=True)
         )
         return student, teacher
@@ -234,7 +237,7 @@ def _incongruent(trained: Trained, settings: Settings, asked: Asked) -> Answer:
         "none": [replace(data, regions=None, tags=None)],
     }
     title = f"test, {len(data)} examples: which picture is shown"
-    use = partial(_use, side.model, threshold)
+    use = partial(_use, side.model, threshold, trained.corpus.splits["test"].uncovered)
     found = incongruent(title, use, data, others)
     return Answer((found, *_flipped(trained, settings, asked)))
 
@@ -279,13 +282,13 @@ def _attention(trained: Trained, settings: Settings, asked: Asked) -> Answer:
     return ask_encoder_attention(side.model.encoder, tests, side.reader.wordpiece, asked)
 
 
-def _use(model: Answerer, threshold: float, data: ClassificationData) -> Outcome:
+def _use(model: Answerer, threshold: float, uncovered: int, data: ClassificationData) -> Outcome:
     logits, labels = classify(model, data), data.targets(np.arange(len(data)))
     if data.labels.many:
         right = torch.where(labels > 0.5, F.logsigmoid(logits), F.logsigmoid(-logits)).sum(dim=1)
     else:
         right = F.log_softmax(logits, dim=1)[torch.arange(len(labels)), labels.long()]
-    return Outcome(right.double().numpy(), tuple(label_scores(logits, data, threshold)))
+    return Outcome(right.double().numpy(), tuple(label_scores(logits, data, threshold, uncovered)))
 
 
 @torch.no_grad()
@@ -295,14 +298,6 @@ def classify(model: Answerer, data: ClassificationData) -> Float[Tensor, "exampl
     return torch.cat(
         [model(each.to(device)).logits.cpu().float() for each in in_order(data, _AT_ONCE)]
     )
-
-
-def predictions(model: Answerer, data: ClassificationData, threshold: float) -> Predictions:
-    """One class of each example, or the labels that are at least as probable as ``threshold``."""
-    logits = classify(model, data)
-    if data.labels.many:
-        return logits.sigmoid().double().numpy() >= threshold
-    return logits.argmax(dim=1).numpy()
 
 
 def swap_modality(data: ClassificationData, swap: Swap | None, seed: int) -> ClassificationData:
@@ -327,4 +322,4 @@ def swap_modality(data: ClassificationData, swap: Swap | None, seed: int) -> Cla
     )
 
 
-__all__ = ["classify", "fitting", "predictions", "swap_modality"]
+__all__ = ["classify", "fitting", "swap_modality"]

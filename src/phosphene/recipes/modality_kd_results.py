@@ -90,9 +90,10 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
                 scores.append(named if view == "both" else with_drop(named, settings.drop))
     if settings.system != "teacher":
         scores += agreement_scores(
-            (trained.student.model, data),
-            (trained.teacher.model, trained.teacher.data.test),
+            student["test"][:, 0],
+            teacher["test"][:, 0],
             (thresholds[0], thresholds[1]),
+            many=many,
         )
         both, *alone = divergence_scores(student["test"], teacher["test"], many=many)
         scores += [both, *(with_drop(score, settings.drop) for score in alone)]

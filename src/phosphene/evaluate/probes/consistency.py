@@ -11,22 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import numpy as np
-from jaxtyping import Bool, Int
-
-from phosphene.evaluate.classification import Agreement, agreement, label_agreement
+from phosphene.evaluate.classification import Decisions, agreed
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.probes.incongruent import mean_scores
 from phosphene.evaluate.score import Score
 
-Predictions = Int[np.ndarray, " example"] | Bool[np.ndarray, "example label"]
-"""One class of each example, or yes or no for every label."""
 NOTE: Final = "ratio in percent; kappa is 1 for always and 0 for as often as by chance"
 
 
-def consistency(
-    title: str, draws: Mapping[str, Sequence[tuple[Predictions, Predictions]]]
-) -> Finding:
+def consistency(title: str, draws: Mapping[str, Sequence[tuple[Decisions, Decisions]]]) -> Finding:
     """The agreement under each condition.
 
     Args:
@@ -44,17 +37,7 @@ def consistency(
     )
 
 
-def agreed(student: Predictions, teacher: Predictions) -> Agreement:
-    """Of many labels: the mean over labels."""
-    if student.ndim == 1:
-        return agreement(student, teacher)
-    each = label_agreement(student, teacher)
-    return Agreement(
-        float(np.mean([one.ratio for one in each])), float(np.mean([one.kappa for one in each]))
-    )
-
-
-def _scores(student: Predictions, teacher: Predictions) -> tuple[Score, Score]:
+def _scores(student: Decisions, teacher: Decisions) -> tuple[Score, Score]:
     found, signature = agreed(student, teacher), f"examples:{len(student)}"
     return (
         Score("agreement, %", 100 * found.ratio, signature),
@@ -62,4 +45,4 @@ def _scores(student: Predictions, teacher: Predictions) -> tuple[Score, Score]:
     )
 
 
-__all__ = ["agreed", "consistency"]
+__all__ = ["consistency"]
