@@ -329,6 +329,7 @@ def test_the_command_writes_a_file_and_a_page_and_prints_a_table(
     assert list(rows) == ["right", "swapped", "none", "blank"]
     assert "draws:2" in rows["swapped"][0]["signature"]
     assert record["asked"] == {"seeds": 2, "split": "ambiguous"}
+    assert "|probed:" in record["signature"], "the code that asked is not the code that trained"
     page = (tmp_path / "incongruent.html").read_text(encoding="utf-8")
     assert "which picture is shown" in page
     (tmp_path / "probes").mkdir()

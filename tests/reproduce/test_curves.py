@@ -57,6 +57,19 @@ def test_a_row_whose_stages_are_all_shared_says_so(tmp_path: Path) -> None:
     ]
 
 
+def test_a_first_stage_that_ended_before_the_second_began_to_tell_is_left_out(
+    tmp_path: Path,
+) -> None:
+    made = grid(tmp_path, seeds=1)
+    run = made.cells["text", "EN-DE"][0]
+    finish(run, ("a", "b"))
+    log = RunLog(run.folder / "log.jsonl")
+    for stage, update in (("first", 50), ("second", 100), ("second", 150)):
+        log.event(stage, update, "train", translation=float(update))
+    (plot,) = plots(made).values()
+    assert plot.curves[0].points == ((100, 100.0), (150, 150.0))
+
+
 def test_many_rows_stand_in_several_plots_with_the_baseline_in_each(tmp_path: Path) -> None:
     """As large as the largest table: 33 cells of five seeds, 200 losses each."""
     rows = "".join(

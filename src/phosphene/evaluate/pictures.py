@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from phosphene.data.dataset import TranslationData
-from phosphene.data.world.splits import swapped
+from phosphene.evaluate.probes.incongruent import swapped_pictures
 from phosphene.evaluate.score import Score
 from phosphene.evaluate.significance import paired_permutation
 from phosphene.evaluate.system import Judge, System
@@ -29,8 +29,12 @@ def withheld(data: TranslationData) -> TranslationData:
 
 
 def with_swapped_pictures(data: TranslationData) -> TranslationData:
-    """Every sentence with the picture (regions and tags) of another one; nobody keeps its own."""
-    return replace(data, picture_of=data.picture_of[np.array(swapped(len(data), seed=1))])
+    """Every sentence with another picture (regions and tags); nobody keeps its own.
+
+    Raises:
+        InputError: there are fewer than two pictures.
+    """
+    return replace(data, picture_of=swapped_pictures(data.picture_of, seed=1))
 
 
 CONDITIONS: Sequence[tuple[str, Condition]] = (
@@ -50,7 +54,7 @@ def picture_controls(
 
     Args:
         system: whose ordinary scores say what it does with the right picture.
-        data: every example has a picture.
+        data: every example has a picture, and there are two different ones.
         congruent: log-probability of each reference with the right picture, in nats.
         judge: of the translations.
     """

@@ -112,7 +112,8 @@ def paired_t(differences: Sequence[float]) -> Difference:
     """Difference of a score of which only one value a seed is known: Student's paired t-test.
 
     It covers the chance of training, not the choice of test items. Differences that are all the
-    same have an interval of no width.
+    same have an interval of no width, and ``method`` says so: of a score in coarse steps that is
+    little evidence.
 
     >>> test = paired_t([1.0, 2.0, 3.0])
     >>> f"{test.delta:.1f}, {test.interval.low:.3f} to {test.interval.high:.3f}, {test.p_value:.4f}"
@@ -121,7 +122,8 @@ def paired_t(differences: Sequence[float]) -> Difference:
     if len(differences) < 2:
         raise ValueError("a t-test needs two seeds")
     values = np.asarray(differences, dtype=np.float64)
-    return _students(values, 0.0, f"t of {len(differences)} seeds, items not covered")
+    spread = "" if np.ptp(values) else ", no spread between seeds"
+    return _students(values, 0.0, f"t of {len(differences)} seeds, items not covered{spread}")
 
 
 def _students(

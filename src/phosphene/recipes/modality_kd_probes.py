@@ -20,6 +20,7 @@ from phosphene.data.classification_data import ClassificationData, in_order
 from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.world.splits import swapped
 from phosphene.evaluate.classification import Decisions, divergence_by_view
+from phosphene.evaluate.classifier import decisions, label_scores, threshold_of
 from phosphene.evaluate.probes.confounders import confounders, follows_label
 from phosphene.evaluate.probes.consistency import consistency
 from phosphene.evaluate.probes.density import (

@@ -128,27 +128,27 @@ def run_report(
     )
 
 
-def learning_curves(runs: Mapping[str, Path]) -> list[Plot]:
-    """Training and validation loss of several runs over their updates."""
+def learning_curves(runs: Mapping[str, Path], *, last_stage: bool = False) -> list[Plot]:
+    """Training and validation loss of several runs over their updates.
+
+    Updates begin again with every stage; with ``last_stage`` a curve is of its run's last one.
+    """
     plots = []
     for kind, value, title, unit in (
         ("train", "translation", "Training loss", "nats per target token"),
         ("train", "answers", "Training loss of answers", "nats per question"),
         ("evaluate", "loss", "Validation loss", "mean"),
     ):
-        curves = tuple(
-            Curve(
-                name,
-                tuple(
-                    (float(event["update"]), float(event[value]))
-                    for event in RunLog(folder / "log.jsonl").events()
-                    if event["kind"] == kind and value in event
-                ),
-            )
-            for name, folder in runs.items()
-        )
+        curves = []
+        for name, folder in runs.items():
+            events = RunLog(folder / "log.jsonl").events()
+            told = [event for event in events if event["kind"] == kind and value in event]
+            if last_stage:
+                told = [event for event in told if event["stage"] == told[-1]["stage"]]
+            points = ((float(event["update"]), float(event[value])) for event in told)
+            curves.append(Curve(name, tuple(points)))
         if any(curve.points for curve in curves):
-            plots.append(Plot(title, "update", unit, curves))
+            plots.append(Plot(title, "update", unit, tuple(curves)))
     return plots
 
 

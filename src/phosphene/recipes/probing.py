@@ -17,7 +17,7 @@ from typing import Any, Final
 from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
-from phosphene.core.runlog import RunLog
+from phosphene.core.runlog import RunLog, commit
 from phosphene.core.runtime import Runtime
 from phosphene.evaluate.probes.finding import Finding
 from phosphene.evaluate.results import read_results
@@ -132,7 +132,8 @@ class Probed:
     recipe: str
     system: str
     signature: str
-    """Of the run: version, commit, data, configuration, seed, selection rule."""
+    """Of the run: version, commit, data, configuration, seed, selection rule; then the commit that
+    asked."""
     findings: tuple[Finding, ...]
     plots: tuple[Figure, ...]
     """Curves, heat maps and maps of points, for a report."""
@@ -242,7 +243,7 @@ class Opened:
             name,
             self.recipe,
             results.system,
-            str(results.signature),
+            f"{results.signature}|probed:{commit()}",
             answer.findings,
             answer.figures,
             asked.seeds,

@@ -169,9 +169,10 @@ def search(
             log = RunLog(run / "log.jsonl", quiet=quiet)
             module.train(Trainer(run, Runtime(settings.runtime), log, settings.seed), settings)
             loss, update = lowest_loss(log.events())
-            write_atomically(run / _ENDED, json.dumps({"loss": loss, "update": update}).encode())
+            outcome = {"loss": loss, "update": update, "signature": _sign(settings)}
+            write_atomically(run / _ENDED, json.dumps(outcome).encode())
         ended = json.loads((run / _ENDED).read_text(encoding="utf-8"))
-        found.append(Trial(name, number, varied, **ended, signature=_sign(settings)))
+        found.append(Trial(name, number, varied, **{"signature": _sign(settings), **ended}))
         write_atomically(folder / "search.json", _record(found).encode())
     return found
 
@@ -206,16 +207,23 @@ def search_table(found: Sequence[Trial]) -> Table:
     """The best trial of every row, and how much the trials differ."""
     rows = []
     for name, trial in best(found).items():
-        losses = sorted(each.loss for each in found if each.row == name)
+        row = sorted((each for each in found if each.row == name), key=lambda each: each.loss)
         rows.append(
             (
                 name,
-                *(_cell(each, trial) for each in (losses[0], losses[len(losses) // 2], losses[-1])),
-                str(len(losses)),
+                *(_cell(each) for each in (row[0], row[(len(row) - 1) // 2], row[-1])),
+                str(len(row)),
                 " ".join(f"--set {shlex.quote(change)}" for change in trial.changes),
             )
         )
-    header = ("row", "best validation loss", "median", "worst", "trials", "best settings")
+    header = (
+        "row",
+        "best validation loss",
+        "lower median",
+        "worst",
+        "trials",
+        "best settings",
+    )
     return Table("Search", header, tuple(rows))
 
 
@@ -233,8 +241,10 @@ def _drawn(
             raise InputError(f"row '{name}': {error}") from error
 
 
-def _cell(loss: float, trial: Trial) -> Cell:
-    return Missing("diverged") if loss == _DIVERGED else Number(loss, trial.signature, 4)
+def _cell(trial: Trial) -> Cell:
+    if trial.loss == _DIVERGED:
+        return Missing("diverged")
+    return Number(trial.loss, trial.signature, 4)
 
 
 def _sign(settings: Any) -> str:

@@ -12,6 +12,7 @@ from phosphene.core.config import settings_hash
 from phosphene.core.runlog import RunLog, sign
 from phosphene.core.types import MaskedPairs
 from phosphene.data.corpus import Corpus
+from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.pretraining import PretrainingBatches
 from phosphene.evaluate.gates import gate_scores, lexicon
 from phosphene.evaluate.pictures import picture_controls
@@ -66,7 +67,8 @@ def evaluate(trained: Trained, settings: Settings, log: RunLog) -> Results:
         scenes = trained.corpus.scenes.get(name)
         judge = None if scenes is None else world_judge(scenes, settings.data.languages[1])
         result = score_split(system, name, data, log, judge)
-        if settings.sees and len(data.only_with_pictures()) == len(data):
+        seen = set(data.picture_of.tolist())
+        if settings.sees and NO_PICTURE not in seen and len(seen) > 1:
             likelihoods = np.array([line.likelihood for line in result.lines])
             controls = picture_controls(system, data, likelihoods, judge)
             result = replace(result, scores=(*result.scores, *controls))

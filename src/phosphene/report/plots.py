@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from phosphene.report.markup import escape
 from phosphene.report.model import Curve, Real
+from phosphene.report.palette import COLOURS
 
 _WIDTH, _PLOT_HEIGHT = 640.0, 320.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 32.0, 36.0, 48.0
 _LEGEND_LINE = 20.0
 _MAX_MARKERS = 60
-_COLOURS = ("#0072b2", "#d55e00", "#008561", "#9c4f86", "#8a6d00", "#4d4d4d")
 _DASHES = ("none", "7 3", "2 3", "9 3 2 3", "12 4", "4 4")
 
 
@@ -169,8 +169,8 @@ def _legend(index: int, curve: Curve) -> list[str]:
 
 
 def _colour(index: int) -> str:
-    slot = index % len(_COLOURS)
-    return f"var(--curve-{slot + 1},{_COLOURS[slot]})"
+    slot = index % len(COLOURS)
+    return f"var(--curve-{slot + 1},{COLOURS[slot]})"
 
 
 def _stroke(index: int) -> str:

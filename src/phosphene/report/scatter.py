@@ -6,10 +6,10 @@ import base64
 
 from phosphene.report.markup import escape
 from phosphene.report.model import Point, Scatter
+from phosphene.report.palette import COLOURS
 
 _SIDE, _TITLE, _MARGIN, _LEGEND_LINE = 480.0, 30.0, 24.0, 20.0
 _THUMBNAIL = 22.0
-_COLOURS = ("#0072b2", "#d55e00", "#008561", "#9c4f86", "#8a6d00", "#4d4d4d")
 _SHAPES = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
     "M-4 -4h8v8h-8z",
@@ -67,7 +67,7 @@ def _mark(point: Point, x: float, y: float, index: int) -> str:
         )
     data = base64.b64encode(point.picture).decode("ascii")
     half = _THUMBNAIL / 2
-    colour = f"var(--curve-{index % 6 + 1},{_COLOURS[index % 6]})"
+    colour = f"var(--curve-{index % 6 + 1},{COLOURS[index % 6]})"
     return (
         f'<g><image x="{x - half:.1f}" y="{y - half:.1f}" width="{_THUMBNAIL:g}" '
         f'height="{_THUMBNAIL:g}" href="data:image/png;base64,{data}"/>'
@@ -82,8 +82,8 @@ def _shape(index: int) -> str:
 
 
 def _fill(index: int) -> str:
-    slot = index % len(_COLOURS)
-    return f'style="fill:var(--curve-{slot + 1},{_COLOURS[slot]});fill-opacity:0.75"'
+    slot = index % len(COLOURS)
+    return f'style="fill:var(--curve-{slot + 1},{COLOURS[slot]});fill-opacity:0.75"'
 
 
 __all__ = ["described", "scatter"]

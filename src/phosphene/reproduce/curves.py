@@ -1,6 +1,6 @@
 """How the losses of a table's runs fell: a curve for every row, mean over its seeds.
 
-A run's log begins again with every stage, so a curve is of the run's last stage. No plot has more
+Updates begin again with every stage, so a curve is of its run's last stage. No plot has more
 curves than can be told apart: the rows of a large table stand in several plots, the baseline in
 each of them.
 """
@@ -13,9 +13,10 @@ from typing import Final
 
 from phosphene.recipes.present import learning_curves
 from phosphene.report.model import Curve, Plot, Real
+from phosphene.report.palette import COLOURS
 from phosphene.reproduce.measure import Measurements
 
-MOST_CURVES: Final = 6
+MOST_CURVES: Final = len(COLOURS)
 """In one plot: as many as there are colours and dashes."""
 MOST_POINTS: Final = 30
 """Of one curve."""
@@ -65,9 +66,9 @@ def row_curves(runs: Runs) -> list[Plot]:
     for row, folders in runs.items():
         seeds: dict[str, list[Points]] = {}
         for folder in folders:
-            for plot in learning_curves({row: folder}):
+            for plot in learning_curves({row: folder}, last_stage=True):
                 plots.setdefault(plot.title, plot)
-                seeds.setdefault(plot.title, []).append(last_stage(plot.curves[0].points))
+                seeds.setdefault(plot.title, []).append(plot.curves[0].points)
         for title, each in seeds.items():
             curves.setdefault(title, []).append(Curve(row, thinned(mean_curve(each))))
         if not seeds:
@@ -81,16 +82,6 @@ def row_curves(runs: Runs) -> list[Plot]:
         )
         for title, plot in plots.items()
     ]
-
-
-def last_stage(points: Points) -> Points:
-    """What follows the last step back to an earlier update.
-
-    >>> last_stage([(50, 3.0), (100, 2.0), (1, 2.5), (50, 1.5)])
-    [(1, 2.5), (50, 1.5)]
-    """
-    starts = [at for at in range(1, len(points)) if points[at][0] <= points[at - 1][0]]
-    return points[starts[-1] :] if starts else points
 
 
 def mean_curve(curves: Sequence[Points]) -> Points:
@@ -125,4 +116,4 @@ def in_parts(curves: Sequence[Curve], baseline: str) -> list[tuple[Curve, ...]]:
     return [(*first, *others[at : at + step]) for at in range(0, len(others), step)]
 
 
-__all__ = ["grid_curves", "in_parts", "last_stage", "mean_curve", "row_curves", "thinned"]
+__all__ = ["grid_curves", "in_parts", "mean_curve", "row_curves", "thinned"]
