@@ -22,6 +22,9 @@ def reproduce(
     config: Annotated[str, typer.Option(help="A TOML file in place of the size's own.")] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Processes at once, one thread each.")] = 1,
     meteor: Annotated[bool, typer.Option(help="Also METEOR 1.5 (Java, extra meteor).")] = False,
+    baseline: Annotated[
+        str, typer.Option(help="A row to compare the others with, not the table's own.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run.")] = False,
     data_root: DataRoot = None,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
@@ -37,7 +40,7 @@ def reproduce(
 
     use_data(data_root)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the processes it started, too
-    request = make_request(table, size, seeds, config, meteor=meteor)
+    request = make_request(table, size, seeds, config, meteor=meteor, baseline=baseline)
     root = folder if folder is not None else Path("runs") / f"reproduce-{size}"
     if dry_run:
         typer.echo(to_text(plan_table(request, root)))

@@ -10,6 +10,7 @@ import pytest
 from tiny_grid import TABLE, finish, grid
 
 from phosphene.core.config import read_settings
+from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.core.runlog import Signature
 from phosphene.evaluate.repeated import Difference
@@ -19,7 +20,7 @@ from phosphene.evaluate.system import Line, Results, SplitResult
 from phosphene.recipes import config_path, load_recipe
 from phosphene.report.model import Missing, Number
 from phosphene.reproduce.compare import Compared, compare_rows
-from phosphene.reproduce.grid import Grid, Run
+from phosphene.reproduce.grid import Grid, Run, lay_out, make_request
 from phosphene.reproduce.measure import Measured, Measurements, NotMeasured
 from phosphene.reproduce.present import grid_report, result_table, significance_table
 from phosphene.reproduce.reproduce import table_report, write_tables
@@ -311,3 +312,18 @@ def test_the_area_is_compared_over_seeds_and_items(
     assert isinstance(area, Difference) and isinstance(right, Difference)
     assert area.delta == pytest.approx(100 - written) and area.method.startswith(method)
     assert right.delta == 0 and right.method.startswith("t of 3 seeds, and items")
+
+
+def test_another_row_may_be_the_baseline_of_the_same_runs(tmp_path: Path) -> None:
+    made = finished(tmp_path)
+    request = make_request(made.request.table, "toy", 3, baseline="free")
+    turned = lay_out(request, made.root)
+    assert turned.runs == made.runs and turned.folder.name == f"{made.folder.name}-against-free"
+    ours, theirs = (
+        next(each for each in compare_rows(Measurements(one)) if each.column.label == "B")
+        for one in (made, turned)
+    )
+    assert isinstance(ours.difference, Difference) and isinstance(theirs.difference, Difference)
+    assert theirs.row == "text" and theirs.difference.delta == pytest.approx(-ours.difference.delta)
+    with pytest.raises(InputError, match="no row 'elsewhere': expected one of text, free"):
+        lay_out(make_request(made.request.table, "toy", 3, baseline="elsewhere"), made.root)

@@ -8,6 +8,7 @@ recipes share (``shared/``).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +35,16 @@ class Request(Frozen):
     config: str = ""
     """A TOML file in place of the size's configuration."""
     meteor: bool = False
+    baseline: str = ""
+    """The row that the others are compared with, in place of the table's own."""
 
     @property
     def folder_name(self) -> str:
         """Where its results go, under ``tables/``."""
         own = self.table.endswith(".toml")
-        return Path(self.table).stem if own else self.table.replace("/", "-")
+        name = Path(self.table).stem if own else self.table.replace("/", "-")
+        other = "-".join(re.findall(r"\w+", self.baseline.lower()))
+        return f"{name}-against-{other}" if other else name
 
     def write(self, folder: Path) -> None:
         """Keep it, so that a report can be made again.
@@ -48,18 +53,24 @@ class Request(Frozen):
             InputError: another table of that name is there, or the same of another configuration.
         """
         before = read_request(folder) if (folder / REQUEST).exists() else self
-        for name in ("table", "size", "config"):
+        for name in ("table", "size", "config", "baseline"):
             there, now = getattr(before, name), getattr(self, name)
             if there != now:
                 raise InputError(
-                    f"{folder / REQUEST}: made for {name} {there or 'of the size'}, not "
-                    f"{now or 'of the size'}; choose another --folder"
+                    f"{folder / REQUEST}: made for {name} '{there}', not '{now}'; "
+                    "choose another --folder"
                 )
         write_atomically(folder / REQUEST, self.model_dump_json(indent=1).encode())
 
 
 def make_request(
-    table: str, size: str, seeds: int, config: str = "", *, meteor: bool = False
+    table: str,
+    size: str,
+    seeds: int,
+    config: str = "",
+    *,
+    meteor: bool = False,
+    baseline: str = "",
 ) -> Request:
     """What a user asks for, checked.
 
@@ -72,7 +83,14 @@ def make_request(
         config = str(Path(config).resolve())
     for known in SIZES:
         if size == known:
-            return Request(table=table, size=known, seeds=seeds, config=config, meteor=meteor)
+            return Request(
+                table=table,
+                size=known,
+                seeds=seeds,
+                config=config,
+                meteor=meteor,
+                baseline=baseline,
+            )
     raise InputError(f"--size {size}: expected one of {', '.join(SIZES)}")
 
 
@@ -194,6 +212,8 @@ def lay_out(request: Request, root: Path) -> Grid:
             fit.
     """
     table = read_table(request.table)
+    if request.baseline:
+        table = table.against(request.baseline)
     cells: dict[tuple[str, str], tuple[Run, ...]] = {}
     impossible: dict[tuple[str, str], str] = {}
     shown = {block.label for block, column in table.places if request.size in column.splits}

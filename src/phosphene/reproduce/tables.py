@@ -181,6 +181,17 @@ class PaperTable(Settable):
                 raise ValueError(f"column '{column.label}': 'gain' needs a baseline")
         return self
 
+    def against(self, row: str) -> PaperTable:
+        """The same with another baseline.
+
+        Raises:
+            InputError: no row of that name is run.
+        """
+        labels = [each.label for each in self.run_rows]
+        if row not in labels:
+            raise InputError(f"{self.source}: no row '{row}': expected one of {', '.join(labels)}")
+        return self.model_copy(update={"baseline": row})
+
     @property
     def places(self) -> tuple[tuple[Block, Column], ...]:
         """All columns from left to right, each with its block: first those of one block alone."""
