@@ -70,6 +70,20 @@ def test_a_first_stage_that_ended_before_the_second_began_to_tell_is_left_out(
     assert plot.curves[0].points == ((100, 100.0), (150, 150.0))
 
 
+def test_a_row_whose_stages_are_all_shared_has_the_curve_of_the_last_one(tmp_path: Path) -> None:
+    made = grid(tmp_path, seeds=1)
+    run = made.cells["text", "EN-DE"][0]
+    finish(run, ("a", "b"))
+    log = RunLog(run.folder / "log.jsonl")
+    for number, name in enumerate(("pretrain-1", "translate-2"), start=1):
+        (made.root / "shared" / name).mkdir(parents=True)
+        shared = RunLog(made.root / "shared" / name / "log.jsonl")
+        shared.event("stage", 50, "train", translation=float(number))
+        log.event("stage", 50, "shared", folder=name, seconds=1.0, selection="update 50")
+    (plot,) = plots(made).values()
+    assert plot.curves[0].points == ((50, 2.0),)
+
+
 def test_many_rows_stand_in_several_plots_with_the_baseline_in_each(tmp_path: Path) -> None:
     """As large as the largest table: 33 cells of five seeds, 200 losses each."""
     rows = "".join(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -131,7 +132,8 @@ def run_report(
 def learning_curves(runs: Mapping[str, Path], *, last_stage: bool = False) -> list[Plot]:
     """Training and validation loss of several runs over their updates.
 
-    Updates begin again with every stage; with ``last_stage`` a curve is of its run's last one.
+    Updates begin again with every stage; with ``last_stage`` a curve is of its run's last one. A
+    run that has trained nothing itself has the curve of the shared stage that it ends with.
     """
     plots = []
     for kind, value, title, unit in (
@@ -141,8 +143,7 @@ def learning_curves(runs: Mapping[str, Path], *, last_stage: bool = False) -> li
     ):
         curves = []
         for name, folder in runs.items():
-            events = RunLog(folder / "log.jsonl").events()
-            told = [event for event in events if event["kind"] == kind and value in event]
+            told = [e for e in _told_by(folder) if e["kind"] == kind and value in e]
             if last_stage:
                 told = [event for event in told if event["stage"] == told[-1]["stage"]]
             points = ((float(event["update"]), float(event[value])) for event in told)
@@ -150,6 +151,17 @@ def learning_curves(runs: Mapping[str, Path], *, last_stage: bool = False) -> li
         if any(curve.points for curve in curves):
             plots.append(Plot(title, "update", unit, tuple(curves)))
     return plots
+
+
+def _told_by(folder: Path) -> list[dict[str, Any]]:
+    """The events of a run; of one all of whose stages are shared, those of the last of them."""
+    events = RunLog(folder / "log.jsonl").events()
+    shared = [
+        event["folder"] for event in events if event["kind"] == "shared" and "folder" in event
+    ]
+    if not shared or any(event["kind"] == "train" for event in events):
+        return events
+    return RunLog(folder.parent / "shared" / shared[-1] / "log.jsonl").events()
 
 
 def cost_table(runs: Mapping[str, Path]) -> Table:

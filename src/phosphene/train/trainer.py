@@ -236,7 +236,9 @@ class Trainer:
                 self.log.rewind(stage.name, finished.update)
                 self.log.event(stage.name, finished.update, "finished", **vars(finished))
             if self.asked_by is not None and not self.asked_by.has(stage.name, "shared"):
-                self.asked_by.event(stage.name, finished.update, "shared", **vars(finished))
+                self.asked_by.event(
+                    stage.name, finished.update, "shared", folder=self.folder.name, **vars(finished)
+                )
             for pattern in ("resume-*", "snapshot-*", ".*.partial"):
                 for old in folder.glob(pattern):
                     _remove(old)
