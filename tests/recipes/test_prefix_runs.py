@@ -100,9 +100,12 @@ def test_every_system_leaves_a_complete_run_folder(folder: Path, system: System)
     assert train_run("clip_prefix", config, [f"system={system}"], run, quiet=True) == results
 
 
-def test_systems_share_the_encoder_and_the_pretrained_translator(folder: Path) -> None:
+def test_systems_share_the_encoder_and_by_their_positions_the_pretrained_translator(
+    folder: Path,
+) -> None:
+    """The words of a translator without a prefix stand where those of the others have it."""
     kinds = [path.name.partition("-")[0] for path in (folder / "shared").iterdir()]
-    assert sorted(kinds) == ["pretrained", "two"]
+    assert sorted(kinds) == ["pretrained", "pretrained", "two"]
 
 
 def test_the_exported_model_translates_as_it_was_scored(folder: Path) -> None:

@@ -81,14 +81,21 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
 def pretrain(
     trainer: Fitter, settings: Settings, model: PrefixModel, text: TranslationData
 ) -> None:
-    """Stage 0: restore sentences of which tokens are missing; all systems share it."""
+    """Stage 0: restore sentences of which tokens are missing.
+
+    Systems with a prefix of one length share it: a prefix that is withheld keeps its positions, so
+    that a translator without one has its words elsewhere.
+    """
     plan = settings.pretrain
     if not plan.budget.max_updates:
         return
+    prefix = settings.mapping.length if model.mapping is not None else 0
+    recipe = (settings.max_tokens, str(settings.smoothing), prefix)
     batches = TrainingBatches(text, settings.max_tokens, settings.seed)
     # Not the mapping network, which is not the same in every system.
     parts = {"embedding": model.embedding, "encoder": model.encoder, "decoder": model.decoder}
-    trainer.shared("pretrained", plan, settings.network, settings.data, settings.seed).fit(
+    of = (plan, settings.network, settings.data, settings.seed, *recipe)
+    trainer.shared("pretrained", *of).fit(
         Stage(
             name="pretrain",
             modules=parts,
