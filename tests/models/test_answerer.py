@@ -143,9 +143,14 @@ def test_a_new_list_of_answers() -> None:
     after = model(batch_of(ENGLISH))
     assert after.logits.shape == (2, 7)
     assert torch.equal(after.pooled, before)
-    assert {id(weight) for weight in model.head()} == {
-        id(weight) for weight in model.classifier.parameters()
-    }
+
+
+def test_a_new_head_is_as_wide_as_the_old_one() -> None:
+    """Arms that change their list of answers start like those that do not."""
+    small = answerer().encoder.config
+    model = Answerer(AnswererConfig(encoder=small, answers=400), initial_std=0.3)
+    model.renew_head(500)
+    assert model.classifier.weight.std().item() == pytest.approx(0.3, rel=0.1)
 
 
 def test_an_encoder_that_is_there_already() -> None:

@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from phosphene.nn.hint import HintRegressor, scaled_matches, uniform_matches
+from phosphene.nn.hint import HintRegressor, scaled_matches
 from phosphene.objectives.imitation import hint
-
-
-def test_layers_are_matched_uniformly() -> None:
-    assert uniform_matches(4, 12) == ((1, 3), (2, 6), (3, 9), (4, 12))
-    with pytest.raises(ValueError, match="12 teacher layers are no multiple of 5 student layers"):
-        uniform_matches(5, 12)
 
 
 def test_every_match_has_its_own_map_of_the_right_layer() -> None:

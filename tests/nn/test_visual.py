@@ -10,7 +10,6 @@ from phosphene.models.resnet import small_resnet
 from phosphene.nn.visual import (
     MapShape,
     freeze,
-    grid_features,
     regions_from_map,
     scrambled_regions,
 )
@@ -66,7 +65,6 @@ def test_pixels_and_normalised_pictures_are_seen_alike() -> None:
     seen, perceived = teacher(pixels), teacher.perceive(teacher.normalise(pixels))
     assert torch.equal(seen.logits, perceived.logits)
     assert torch.equal(seen.image, teacher.normalise(pixels))
-    assert torch.equal(grid_features(seen)[:, 6], seen.last[:, :, 1, 2])
 
 
 def test_pictures_of_another_size_are_refused() -> None:

@@ -65,6 +65,7 @@ class Answerer(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.classifier = nn.Linear(hidden, config.answers)
         initialise_bert(self.classifier, initial_std)
+        self.initial_std = initial_std
 
     def forward(self, batch: Batch) -> AnswererTrace:
         """Encode and classify ``batch``; errors are those of the encoder."""
@@ -77,15 +78,11 @@ class Answerer(nn.Module):
         """``hidden`` of the traces."""
         return self.encoder.config.hidden
 
-    def head(self) -> list[nn.Parameter]:
-        """What the paper trains alone before the whole model: the classifier."""
-        return list(self.classifier.parameters())
-
     def renew_head(self, answers: int) -> None:
         """A fresh classifier for another list of answers; the encoder and the pooler stay."""
         weight = self.classifier.weight
         self.classifier = nn.Linear(weight.shape[1], answers).to(weight)
-        initialise_bert(self.classifier)
+        initialise_bert(self.classifier, self.initial_std)
 
 
 def span_of(spans: Spans, kind: Kind) -> slice:

@@ -34,20 +34,6 @@ class HintRegressor(nn.Module):
         ]
 
 
-def uniform_matches(student_layers: int, teacher_layers: int) -> tuple[tuple[int, int], ...]:
-    """Student layer ``m`` with teacher layer ``k m``, as in TinyBERT (4 and 12 layers: ``k = 3``).
-
-    Raises:
-        ValueError: the teacher's number of layers is not a multiple of the student's.
-    """
-    step, rest = divmod(teacher_layers, student_layers)
-    if rest:
-        raise ValueError(
-            f"{teacher_layers} teacher layers are no multiple of {student_layers} student layers"
-        )
-    return tuple((layer, step * layer) for layer in range(1, student_layers + 1))
-
-
 def scaled_matches(
     student_layers: int, teacher_layers: int, chosen: Sequence[int]
 ) -> tuple[tuple[int, int], ...]:
@@ -67,4 +53,4 @@ def scaled_matches(
     )
 
 
-__all__ = ["HintRegressor", "scaled_matches", "uniform_matches"]
+__all__ = ["HintRegressor", "scaled_matches"]

@@ -223,11 +223,6 @@ def scrambled_regions(
     return features.reshape(photos, height * width, channels)
 
 
-def grid_features(trace: VisualTrace) -> Float[Tensor, "photo region feature"]:
-    """The last map as the regions of an image-given translator."""
-    return regions_from_map(trace.last)
-
-
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
@@ -242,7 +237,6 @@ __all__ = [
     "VisualTeacher",
     "VisualTrace",
     "freeze",
-    "grid_features",
     "he_initialise",
     "regions_from_map",
     "scrambled_regions",

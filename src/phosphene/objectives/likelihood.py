@@ -39,13 +39,6 @@ def label_smoothed(
     return rows.view_as(gold)
 
 
-def log_likelihood(
-    logits: Float[Tensor, "batch target vocab"], gold: Int[Tensor, "batch target"]
-) -> Float[Tensor, "batch target"]:
-    """Log-probability of each target token, in nats, without smoothing."""
-    return -label_smoothed(logits, gold, 0.0)
-
-
 def single_label(
     logits: Float[Tensor, "batch label"], labels: Int[Tensor, " batch"]
 ) -> Float[Tensor, " batch"]:

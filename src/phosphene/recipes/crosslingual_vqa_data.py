@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from tempfile import mkdtemp
 
 from phosphene.data.answers import AnswerVocabulary, translated_answers
 from phosphene.data.corpus import CorpusConfig
@@ -28,7 +27,7 @@ from phosphene.nn.visual import freeze
 from phosphene.recipes.crosslingual_vqa_sets import Asked, Questions, read_sets
 from phosphene.recipes.crosslingual_vqa_settings import Settings
 from phosphene.recipes.world_teacher import train_world_detector
-from phosphene.train.stage import Fitter
+from phosphene.train.stage import Fitter, cache_folder
 
 
 @dataclass(frozen=True)
@@ -223,11 +222,6 @@ def _pictures(
     return table, Vision(network, looks)
 
 
-def cache_folder(trainer: Fitter, name: str, key: str) -> Path:
-    """Where runs share what takes long; a temporary folder where nothing is to be kept."""
-    return trainer.cache(name, key) or Path(mkdtemp(prefix=f"phosphene-{name}-"))
-
-
 def _scene(image_id: str) -> tuple[Split, int, Part]:
     split, part, index = image_id.split(":")
     return Split(split), int(index), Part(part)
@@ -255,7 +249,6 @@ __all__ = [
     "Answered",
     "Data",
     "answered",
-    "cache_folder",
     "lessons",
     "load_data",
     "noisy",

@@ -94,7 +94,12 @@ class StageConfig(Frozen):
 
     budget: Budget
     optim: OptimConfig = OptimConfig(
-        learning_rate=5e-5, betas=(0.9, 0.999), weight_decay=0.05, clip_norm=1.0
+        learning_rate=5e-5,
+        warmup_updates=0,
+        schedule="linear",
+        betas=(0.9, 0.999),
+        weight_decay=0.05,
+        clip_norm=1.0,
     )
 
 
@@ -175,6 +180,20 @@ class Settings(Frozen):
                 )
         if self.data.source == "daquar" and self.system != "teacher":
             raise ValueError("daquar is English alone: expected system = 'teacher'")
+        return self
+
+    @model_validator(mode="after")
+    def _files_have_what_it_needs(self) -> Settings:
+        files = self.data.files
+        if files is None or self.system not in ("aug", "translate_test"):
+            return self
+        if files.answers is None:
+            raise ValueError(f"system '{self.system}': expected data.files.answers")
+        if self.system == "translate_test" and files.test.format == "visual_genome":
+            raise ValueError(
+                "system 'translate_test': expected test questions in English, too; "
+                "visual_genome has one language"
+            )
         return self
 
     @property

@@ -155,7 +155,7 @@ def imagined_vector(
         rows = batch.regions.mask.any(dim=1)
         predicted = imagine(masked_mean(trace.memory.states, trace.memory.mask))[rows]
         losses = imagination(predicted, mean_region(batch.regions)[rows], weights.margin)
-        # The paper's scripts weigh 0.89 and 0.11; only the ratio matters to Adam.
+        # The scripts' weights, on means of our own: per target token and per pictured sentence.
         return {"imagination": example_mean(losses, weights.imagination / weights.translation)}
 
     return terms

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from random import Random
-from tempfile import mkdtemp
 from typing import Literal
 
 import numpy as np
@@ -35,7 +33,7 @@ from phosphene.nn.visual import freeze
 from phosphene.recipes.modality_kd_files import label_set, photo_names, read_files
 from phosphene.recipes.modality_kd_settings import DataConfig, FilesConfig, Settings
 from phosphene.recipes.world_teacher import train_world_detector
-from phosphene.train.stage import Fitter
+from phosphene.train.stage import Fitter, cache_folder
 
 _PARTS = {"train": Part.TRAIN, "validation": Part.VALID, "test": Part.TEST}
 
@@ -184,11 +182,6 @@ def mean_region(data: ClassificationData) -> Float[Tensor, " feature"]:
         total += found.features[found.mask].double().sum(dim=0)
         count += int(found.mask.sum())
     return (total / max(count, 1)).float()
-
-
-def cache_folder(trainer: Fitter, name: str, key: str) -> Path:
-    """Where runs share what takes long; a temporary folder where nothing is to be kept."""
-    return trainer.cache(name, key) or Path(mkdtemp(prefix=f"phosphene-{name}-"))
 
 
 def _world(trainer: Fitter, settings: Settings) -> Data:

@@ -189,6 +189,10 @@ class Settings(Frozen):
     def _weights_can_be_learned(self) -> Settings:
         if self.system == "msd_meta" and (problem := unfit(self.runtime)):
             raise ValueError(f"system 'msd_meta': {problem}")
+        if self.system == "msd_meta" and self.distil.optim.published_share != 1:
+            raise ValueError(
+                "system 'msd_meta': a look-ahead has one rate, expected no published_share"
+            )
         return self
 
     @property

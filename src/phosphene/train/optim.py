@@ -1,4 +1,4 @@
-"""Adam, and learning rates that are functions of the update number."""
+"""AdamW, and learning rates that are functions of the update number."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class OptimConfig(Frozen):
     betas: tuple[float, float] = (0.9, 0.98)
     epsilon: float = 1e-8
     weight_decay: float = 0.0
+    """Decoupled from the gradient (AdamW)."""
     clip_norm: float = 25.0
     """Gradients longer than this are scaled down to it; 0 switches clipping off."""
     published_share: float = Field(default=1.0, gt=0, le=1, exclude_if=lambda share: share == 1.0)
@@ -41,12 +42,15 @@ def trainable(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
 
 def adam(
     parameters: Sequence[nn.Parameter], config: OptimConfig, shares: Sequence[float] | None = None
-) -> torch.optim.Adam:
-    """Adam with a group of parameters for every share of the rate, which is 1 if not given."""
+) -> torch.optim.AdamW:
+    """AdamW with a group of parameters for every share of the rate, which is 1 if not given.
+
+    Without a decay of the weights it is Adam.
+    """
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter, share in zip(parameters, shares or [1.0] * len(parameters), strict=True):
         groups.setdefault(share, []).append(parameter)
-    return torch.optim.Adam(
+    return torch.optim.AdamW(
         [{"params": each, SHARE: share} for share, each in groups.items()],
         lr=config.learning_rate,
         betas=config.betas,

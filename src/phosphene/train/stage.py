@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -173,3 +174,8 @@ class Fitter(Protocol):
 
     def cache(self, name: str, key: str) -> Path | None:
         """Where runs beside this one keep what they share; ``None`` where nothing is written."""
+
+
+def cache_folder(trainer: Fitter, name: str, key: str) -> Path:
+    """Where runs share what takes long; a temporary folder where nothing is to be kept."""
+    return trainer.cache(name, key) or Path(mkdtemp(prefix=f"phosphene-{name}-"))
