@@ -71,7 +71,7 @@ def probe(
 def score(
     hypothesis: Annotated[Path, typer.Argument(help="Translations, one a line.")],
     reference: Annotated[Path, typer.Argument(help="References, one a line.")],
-    lang: Annotated[str, typer.Option(help="Language of both: de, fr or en.")] = "de",
+    lang: Annotated[str, typer.Option(help="Language of both: cs, de, en or fr.")] = "de",
     baseline: Annotated[Path | None, typer.Option(help="Another system's translations.")] = None,
     raw_reference: Annotated[
         Path | None, typer.Option(help="References as natural, cased text.")

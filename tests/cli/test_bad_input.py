@@ -168,6 +168,9 @@ def test_a_folder_with_other_things_in_it_is_not_taken_for_a_run(tmp_path: Path)
         ("network.dropout=1.5", "network.dropout"),
         ("network.heads=3", "network"),
         ("runtime.devices=0", "runtime.devices"),
+        ("optim.clip_norm=-1", "optim.clip_norm"),
+        ("optim.learning_rate=-1", "optim.learning_rate"),
+        ("optim.betas=[1.0, 0.9]", "optim.betas.0"),
         ("distillation.photos_per_update=-1", "distillation.photos_per_update"),
     ],
 )
@@ -183,6 +186,12 @@ def test_learned_weights_in_two_processes_are_refused_before_a_teacher_is_traine
     message = refused("check", "modality_kd", "--set", "runtime.devices=2")
     assert "toy.toml: system 'msd_meta': learned loss weights" in message
     assert "expected runtime.devices = 1, got 2" in message
+
+
+def test_what_one_process_makes_is_not_asked_of_several(tmp_path: Path) -> None:
+    several = ("--set", "runtime.devices=2")
+    message = refused("cache", "crosslingual_vqa", *several, "--run", str(tmp_path / "run"))
+    assert "runtime.devices = 2: one process makes a store, expected 1" in message
 
 
 def test_keep_going_without_files_of_ones_own() -> None:

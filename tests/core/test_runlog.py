@@ -52,6 +52,15 @@ def test_a_half_written_last_line_is_dropped(log: RunLog) -> None:
     assert seen(log)[-2:] == [("translate", 1), ("translate", 2)]
 
 
+def test_a_line_after_a_half_written_one_is_whole(log: RunLog) -> None:
+    assert log.path is not None
+    for fragment in ('{"stage": "translate", "upd', '{"half": "ü'):
+        with log.path.open("a", encoding="utf-8") as file:
+            file.write(fragment)
+        log.event("translate", 9, "train")
+    assert seen(log)[-2:] == [("translate", 9), ("translate", 9)] and len(log.events()) == 6
+
+
 def test_a_log_without_a_file_says_nothing() -> None:
     log = RunLog(None, quiet=True)
     log.event("teacher", 1, "train")

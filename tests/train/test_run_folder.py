@@ -30,6 +30,7 @@ def test_the_same_settings_resume_and_others_do_not(tmp_path: Path) -> None:
     before = (tmp_path / "run" / "manifest.json").read_bytes()
     open_run(tmp_path / "run", "inversion_mmt", Settings())
     assert (tmp_path / "run" / "manifest.json").read_bytes() == before
+    (tmp_path / "run" / "checkpoints").mkdir()
     with pytest.raises(InputError, match=r"started with other settings \(now: seed = 2\); choose"):
         open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
     with pytest.raises(InputError, match="a run of recipe 'inversion_mmt', expected 'modality_kd'"):
@@ -40,6 +41,7 @@ def test_a_setting_that_did_not_exist_then_has_its_default(tmp_path: Path) -> No
     open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
     (tmp_path / "run" / "config.toml").write_text("seed = 2\n")
     open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
+    (tmp_path / "run" / "checkpoints").mkdir()
     with pytest.raises(InputError, match=r"started with other settings \(now: name = .b.\)"):
         open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2, name="b"))
 
@@ -52,7 +54,19 @@ def test_a_start_that_was_killed_at_once_is_begun_again(tmp_path: Path) -> None:
     open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
 
 
+def test_a_start_that_was_refused_may_be_mended(tmp_path: Path) -> None:
+    """Nothing was trained: the settings that were wrong do not stand in the way."""
+    open_run(tmp_path / "run", "inversion_mmt", Settings())
+    (tmp_path / "run" / "log.jsonl").write_text("{}\n")
+    open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
+    assert (tmp_path / "run" / "config.toml").read_text() == 'seed = 2\nname = "a"\n'
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"notes\.txt: a file, expected a run folder"):
+        open_run(tmp_path / "notes.txt", "inversion_mmt", Settings())
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(InputError, match="not empty and not a run folder"):
         open_run(tmp_path, "inversion_mmt", Settings())

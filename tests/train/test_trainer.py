@@ -145,10 +145,9 @@ def test_only_the_best_snapshot_is_kept_on_disk(tmp_path: Path) -> None:
     assert on_disk == [[], ["snapshot-000000002"], ["snapshot-000000004"]]
 
 
-def test_the_best_of_no_evaluation_is_refused(tmp_path: Path) -> None:
-    stage = replace(basic_stage(tiny(), Budget(max_updates=2, select="best")), evaluate=None)
-    with pytest.raises(ValueError, match="no snapshot is the best"):
-        open_trainer(tmp_path).fit(stage)
+def test_the_best_of_no_evaluation_is_refused() -> None:
+    with pytest.raises(InputError, match=r"budget\.select = 'best', but nothing is evaluated"):
+        replace(basic_stage(tiny(), Budget(max_updates=2, select="best")), evaluate=None)
 
 
 def test_a_finished_stage_is_loaded_and_not_run(tmp_path: Path) -> None:

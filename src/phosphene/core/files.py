@@ -25,6 +25,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise StorageError(f"{path}: could not be saved ({error.strerror})") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make ``folder``, and those that it is in, where they are not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be made ({error.strerror})") from error
+
+
 @contextmanager
 def alone_in(folder: Path, wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold ``folder`` for one process at a time; a process that dies lets go of it.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import (
@@ -87,6 +88,18 @@ class Advance(Protocol):
         """Move the bar to ``done``."""
 
 
+def _drop_half_line(file: BinaryIO) -> None:
+    """Cut off what was being written when a process died."""
+    end = file.seek(0, os.SEEK_END)
+    if not end:
+        return
+    file.seek(end - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.seek(0, os.SEEK_END)
+
+
 class RunLog:
     """Append-only ``log.jsonl`` of one run, and a progress bar.
 
@@ -104,8 +117,9 @@ class RunLog:
             return
         line = {"time": round(time.time(), 3), "stage": stage, "update": at, "kind": kind}
         try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line | values, ensure_ascii=False) + "\n")
+            with self.path.open("a+b") as file:
+                _drop_half_line(file)
+                file.write(json.dumps(line | values, ensure_ascii=False).encode() + b"\n")
         except OSError as error:
             raise StorageError(f"{self.path}: cannot be written ({error.strerror})") from error
 

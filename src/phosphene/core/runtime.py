@@ -192,3 +192,16 @@ def _keep_freed_memory() -> None:
         return
     mallopt(mmap_threshold, 1 << 30)
     mallopt(trim_threshold, 1 << 30)
+
+
+def one_process(config: RuntimeConfig, what: str) -> Runtime:
+    """The runtime of work that several processes cannot share.
+
+    Raises:
+        InputError: the settings ask for several.
+    """
+    if config.devices > 1:
+        raise InputError(
+            f"runtime.devices = {config.devices}: one process makes {what}, expected 1"
+        )
+    return Runtime(config)

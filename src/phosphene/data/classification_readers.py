@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from phosphene.core.errors import InputError
 from phosphene.data.classification import Example, Examples, LabelSet, collect
+from phosphene.data.image import existing_picture
 from phosphene.data.lines import check_utf8, unchecked_lines
 from phosphene.data.records import json_object, member, parse_json
 
@@ -50,7 +51,7 @@ def hateful_memes(path: Path, *, keep_going: bool = False) -> Examples:
             str(member(row, "id", (int, str), place)),
             member(row, "text", str, place).strip(),
             (HATEFUL_MEMES.names[label],),
-            _picture(path.parent / member(row, "img", str, place), place),
+            existing_picture(path.parent / member(row, "img", str, place), place),
             place,
         )
 
@@ -82,7 +83,7 @@ def mm_imdb(
             film,
             max(plots, key=len, default="").strip(),
             tuple(genre for genre in genres if genre not in _OTHER_GENRES),
-            _picture(record.with_suffix(".jpeg"), str(record)),
+            existing_picture(record.with_suffix(".jpeg"), str(record)),
             str(record),
         )
 
@@ -111,7 +112,7 @@ def snli_ve(path: Path, images: Path, *, keep_going: bool = False) -> Examples:
             member(row, "pairID", str, place),
             member(row, "sentence2", str, place).strip(),
             (member(row, "gold_label", str, place),),
-            _picture(images / f"{member(row, 'Flickr30K_ID', str, place)}.jpg", place),
+            existing_picture(images / f"{member(row, 'Flickr30K_ID', str, place)}.jpg", place),
             place,
         )
 
@@ -151,7 +152,7 @@ def posters(
             place.replace(f"{table}, row ", f"{table.name}:"),
             text,
             tuple(label.strip() for label in given.split(separator) if label.strip()),
-            _picture(images / name, place) if name else None,
+            existing_picture(images / name, place) if name else None,
             place,
         )
 
@@ -191,7 +192,7 @@ def labelled_jsonl(path: Path, labels: LabelSet, *, keep_going: bool = False) ->
             (member(row, "label", str, place),)
             if "label" in row
             else tuple(_strings(row, "labels", place)),
-            None if image is None else _picture(path.parent / image, place),
+            None if image is None else existing_picture(path.parent / image, place),
             place,
         )
 
@@ -221,16 +222,6 @@ def _strings(row: object, key: str, place: str) -> Sequence[str]:
     if not all(isinstance(value, str) for value in values):
         raise InputError(f"{place}: {key!r} must be a list of strings")
     return values
-
-
-def _picture(path: Path, place: str) -> Path:
-    try:
-        exists = path.is_file()
-    except OSError as error:  # a name that is too long, a folder that may not be looked into
-        raise InputError(f"{place}: picture {path} cannot be read ({error.strerror})") from error
-    if not exists:
-        raise InputError(f"{place}: picture {path} does not exist")
-    return path
 
 
 __all__ = [

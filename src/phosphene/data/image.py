@@ -20,6 +20,21 @@ Progress = Callable[[int, int], None]
 _PROGRESS_EVERY: Final = 100
 
 
+def existing_picture(path: Path, place: str) -> Path:
+    """``path``, where it is a file.
+
+    Raises:
+        InputError: it is not, or cannot be: a name that is too long, a folder that is closed.
+    """
+    try:
+        exists = path.is_file()
+    except OSError as error:
+        raise InputError(f"{place}: picture {path} cannot be read ({error.strerror})") from error
+    if not exists:
+        raise InputError(f"{place}: picture {path} does not exist")
+    return path
+
+
 def load_rgb(path: Path, size: int) -> UInt8[np.ndarray, "{size} {size} 3"]:
     """A picture as a square of ``size`` pixels.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from phosphene.core.errors import InputError
+from phosphene.data.image import existing_picture
 from phosphene.data.lines import parallel, read_lines
 
 Language = Literal["en", "de", "fr"]
@@ -183,10 +184,7 @@ def _picture(value: object, place: str, folder: Path) -> Path | None:
         return None
     if not isinstance(value, str) or not value:
         raise InputError(f"{place}: 'image' must be a file name or null")
-    picture = folder / value
-    if not picture.is_file():
-        raise InputError(f"{place}: picture {picture} does not exist")
-    return picture
+    return existing_picture(folder / value, place)
 
 
 def _text_file(task: Path, split: str, language: str, text: TextForm) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phosphene.core.errors import InputError
+from phosphene.data.image import existing_picture
 from phosphene.data.lines import read_lines
 from phosphene.data.pharaoh import Alignment, check_link
 from phosphene.data.records import json_array, json_object, member, member_text, parse_json
@@ -270,10 +271,7 @@ def _score(score: object, place: str) -> float:
 def _picture(folder: Path | None, name: str, place: str) -> Path | None:
     if folder is None:
         return None
-    picture = folder / name
-    if not picture.is_file():
-        raise InputError(f"{place}: picture {picture} does not exist")
-    return picture
+    return existing_picture(folder / name, place)
 
 
 __all__ = ["read_cvil", "read_visual_genome", "read_vqa", "read_vqa_jsonl"]

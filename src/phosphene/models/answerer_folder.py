@@ -101,6 +101,9 @@ class AnswererFolder:
         names = [str(row) for row in range(len(requests))]
         source = Tokens.pad([reader.ids(reader.words(each.question)) for each in requests])
         if not self.sees:
+            for request in requests:
+                if request.image or request.boxes or request.tags:
+                    raise InputError(f"{request.place}: this model reads questions alone")
             return Batch(tuple(names), source)
         seen = [self._look(each) for each in requests]
         pictures = {name: each for name, each in zip(names, seen, strict=True) if each is not None}
@@ -119,6 +122,8 @@ class AnswererFolder:
     def _look(self, request: Request) -> PictureRegions | None:
         """What is seen in one picture: the cells of a grid, or boxes, the whole picture if none."""
         if request.image is None:
+            if request.boxes or request.tags:
+                raise InputError(f"{request.place}: boxes or tags of no picture, expected an image")
             return None
         vision = self.vision
         if vision is None:
@@ -127,6 +132,8 @@ class AnswererFolder:
                 "it; expected a question without a picture"
             )
         if isinstance(vision.network, GridTeacher) and not is_trained_here(vision.config):
+            if request.boxes:
+                raise InputError(f"{request.place}: this model looks at a grid, expected no boxes")
             (found,) = look_at(vision.network, [request.image])
             return PictureRegions(found.features, found.boxes, request.tags or found.tags)
         given = torch.tensor(request.boxes, dtype=torch.float32).reshape(-1, 4)

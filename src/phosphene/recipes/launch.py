@@ -11,7 +11,7 @@ from typing import Any
 from phosphene.core.config import Frozen, read_settings
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
-from phosphene.core.runtime import Runtime, peak_memory_bytes
+from phosphene.core.runtime import Runtime, one_process, peak_memory_bytes
 from phosphene.data.store import Store
 from phosphene.evaluate.results import read_results, results_record, write_results
 from phosphene.evaluate.system import Results, SplitResult, meteor_of
@@ -75,7 +75,8 @@ def cache_run(
         raise InputError(f"{recipe}: nothing to store; expected one of {', '.join(CACHING)}")
     module = load_recipe(recipe)
     settings = read_settings(module.Settings, config_path(recipe, config), changes)
-    trainer = Trainer(folder, Runtime(settings.runtime), RunLog(None, quiet=quiet), settings.seed)
+    runtime = one_process(settings.runtime, "a store")
+    trainer = Trainer(folder, runtime, RunLog(None, quiet=quiet), settings.seed)
     started = time.monotonic()
     store: Store = module.cache(trainer, settings)
     return {

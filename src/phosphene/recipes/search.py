@@ -36,7 +36,7 @@ from phosphene.core.config import Frozen, read_settings, settings_hash
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.core.runlog import RunLog, console, sign
-from phosphene.core.runtime import Runtime
+from phosphene.core.runtime import one_process
 from phosphene.recipes import config_path, load_recipe
 from phosphene.report.model import Cell, Missing, Number, Table
 from phosphene.train.run import open_run
@@ -159,15 +159,16 @@ def search(
         for name, fixed, drawn in _drawn(space, rows, trials)
         for number, varied in enumerate(drawn, start=1)
     ]
+    runtimes = [one_process(settings.runtime, "a search") for *_, settings in planned]
     found: list[Trial] = []
-    for name, number, varied, settings in planned:
+    for (name, number, varied, settings), runtime in zip(planned, runtimes, strict=True):
         if not quiet:
             console.print(f"{name} {number} of {trials}: {' '.join(varied)}", markup=False)
         run = folder / f"{name}-{number}"
         open_run(run, recipe, settings)
         if not (run / _ENDED).exists():
             log = RunLog(run / "log.jsonl", quiet=quiet)
-            module.train(Trainer(run, Runtime(settings.runtime), log, settings.seed), settings)
+            module.train(Trainer(run, runtime, log, settings.seed), settings)
             loss, update = lowest_loss(log.events())
             outcome = {"loss": loss, "update": update, "signature": _sign(settings)}
             write_atomically(run / _ENDED, json.dumps(outcome).encode())

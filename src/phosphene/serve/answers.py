@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from phosphene.core.errors import InputError
+from phosphene.data.image import existing_picture
 from phosphene.data.lines import read_lines
 from phosphene.data.records import member, member_text, parse_json
 from phosphene.models.answerer_folder import AnswererFolder, Request, load_answerer
@@ -70,9 +71,7 @@ def one_request(question: str, image: Path | None) -> Request:
     """
     if not question.strip():
         raise InputError("--question: expected a question")
-    if image is not None and not image.is_file():
-        raise InputError(f"--image: picture {image} does not exist")
-    return Request(question, image)
+    return Request(question, None if image is None else existing_picture(image, "--image"))
 
 
 def read_requests(path: Path) -> list[Request]:
@@ -106,9 +105,7 @@ def read_requests(path: Path) -> list[Request]:
 def _request(row: Mapping[str, Any], folder: Path, place: str) -> Request:
     image = None
     if row.get("image") is not None:
-        image = folder / member_text(row, "image", place)
-        if not image.is_file():
-            raise InputError(f"{place}: picture {image} does not exist")
+        image = existing_picture(folder / member_text(row, "image", place), place)
     boxes = member(row, "boxes", list, place) if "boxes" in row else []
     for number, box in enumerate(boxes, start=1):
         if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):

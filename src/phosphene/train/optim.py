@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import torch
 from pydantic import Field
@@ -11,6 +11,7 @@ from torch import nn
 
 from phosphene.core.config import Frozen
 
+Beta = Annotated[float, Field(ge=0, lt=1)]
 SHARE: Final = "share"
 """In a group of parameters: its rate as a share of the stage's."""
 
@@ -18,16 +19,16 @@ SHARE: Final = "share"
 class OptimConfig(Frozen):
     """How a stage is optimised."""
 
-    learning_rate: float = 0.004
+    learning_rate: float = Field(default=0.004, gt=0)
     """Peak rate."""
-    warmup_updates: int = 2000
+    warmup_updates: int = Field(default=2000, ge=0)
     schedule: Literal["inverse_sqrt", "constant", "cosine", "linear"] = "inverse_sqrt"
     """What follows the linear warm-up."""
-    betas: tuple[float, float] = (0.9, 0.98)
-    epsilon: float = 1e-8
-    weight_decay: float = 0.0
+    betas: tuple[Beta, Beta] = (0.9, 0.98)
+    epsilon: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled from the gradient (AdamW)."""
-    clip_norm: float = 25.0
+    clip_norm: float = Field(default=25.0, ge=0)
     """Gradients longer than this are scaled down to it; 0 switches clipping off."""
     published_share: float = Field(default=1.0, gt=0, le=1, exclude_if=lambda share: share == 1.0)
     """The rate of weights that were published, as a share of the others': fresh parts beside them

@@ -27,13 +27,17 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
     if manifest.exists():
         check_recipe(folder, recipe)
         before = dump_toml(read_settings(type(settings), folder / "config.toml"))
-        if before != dump_toml(settings):
+        if before == dump_toml(settings):
+            return
+        if any((folder / name).exists() for name in _WORK):
             raise InputError(
                 f"{folder / 'config.toml'}: this run was started with other settings "
                 f"({_first_difference(before, dump_toml(settings))}); choose another --run folder"
             )
-        return
-    if folder.exists() and any(path.name not in _BEFORE_MANIFEST for path in folder.iterdir()):
+        (folder / "log.jsonl").unlink(missing_ok=True)  # of a start that was refused
+    elif folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a file, expected a run folder")
+    elif folder.exists() and any(path.name not in _BEFORE_MANIFEST for path in folder.iterdir()):
         raise InputError(f"{folder}: not empty and not a run folder; choose another --run folder")
     record = {
         "recipe": recipe,
@@ -47,6 +51,8 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
 
 _BEFORE_MANIFEST = ("config.toml", ".config.toml.partial", ".manifest.json.partial")
 """All that a start which was killed at once leaves behind."""
+_WORK = ("checkpoints", "model", "results.json")
+"""What a run that was not refused at once has; without it other settings begin it anew."""
 
 
 def check_recipe(folder: Path, recipe: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -50,7 +52,7 @@ class Budget(Frozen):
     loss."""
     average_last: int = Field(default=10, ge=1)
     """``average``: the mean of so many snapshots."""
-    checkpoint_seconds: float = 120.0
+    checkpoint_seconds: float = Field(default=120.0, ge=0)
     """At most this much work is lost when a run is killed."""
 
 
@@ -124,7 +126,11 @@ class Stage:
     """Learns the weights of the losses; ``loss`` is then its ``terms``."""
 
     def __post_init__(self) -> None:
-        """Refuse a rate for weights that are not there."""
+        """Refuse what the settings ask of the stage and it cannot do."""
+        if self.budget.select == "best" and self.evaluate is None:
+            raise InputError(
+                f"stage {self.name}: budget.select = 'best', but nothing is evaluated in it"
+            )
         if self.optim.published_share != 1 and not self.published:
             raise InputError(f"stage {self.name}: published_share, but no weights are published")
 
@@ -177,5 +183,10 @@ class Fitter(Protocol):
 
 
 def cache_folder(trainer: Fitter, name: str, key: str) -> Path:
-    """Where runs share what takes long; a temporary folder where nothing is to be kept."""
-    return trainer.cache(name, key) or Path(mkdtemp(prefix=f"phosphene-{name}-"))
+    """Where runs share what takes long; where nothing is to be kept, until the process ends."""
+    kept = trainer.cache(name, key)
+    if kept is not None:
+        return kept
+    folder = mkdtemp(prefix=f"phosphene-{name}-")
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return Path(folder)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from phosphene.core.config import Frozen, settings_hash
-from phosphene.core.files import alone_in
+from phosphene.core.files import alone_in, make_folder
 from phosphene.core.runlog import Advance, RunLog
 from phosphene.core.runtime import Runtime, seed_update
 from phosphene.train.bilevel import LookAheadUpdater
@@ -67,7 +67,7 @@ class Trainer:
         Its folder is ``shared/NAME-HASH`` beside the run folder.
         """
         folder = shared_folder(self.folder, name, identity)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         log = RunLog(folder / "log.jsonl" if self.log.path else None, quiet=self.log.quiet)
         return Trainer(folder, self.runtime, log, self.seed, asked_by=self.log)
 
@@ -287,8 +287,6 @@ def _selected(stage: Stage, progress: Progress) -> list[int]:
 
 
 def _check(stage: Stage) -> None:
-    if stage.budget.select == "best" and stage.evaluate is None:
-        raise ValueError(f"stage '{stage.name}': without an evaluation no snapshot is the best")
     for name, module in stage.frozen.items():
         trainable = any(parameter.requires_grad for parameter in module.parameters())
         if trainable or any(part.training for part in module.modules()):
