@@ -23,11 +23,13 @@ from tiny_training import (
 from torch import Tensor, nn
 
 from phosphene.core.errors import InputError
+from phosphene.core.runlog import RunLog
 from phosphene.data.dataset import TrainingBatches
 from phosphene.data.loader import Position
 from phosphene.models.translator import Translator
 from phosphene.train.checkpoint import DamagedCheckpoint, read_checkpoint
 from phosphene.train.optim import OptimConfig
+from phosphene.train.reopened import Reopened
 from phosphene.train.stage import Budget
 from phosphene.train.update import gradient_shares
 from phosphene.weighting.direct import Term
@@ -148,6 +150,28 @@ def test_only_the_best_snapshot_is_kept_on_disk(tmp_path: Path) -> None:
 def test_the_best_of_no_evaluation_is_refused() -> None:
     with pytest.raises(InputError, match=r"budget\.select = 'best', but nothing is evaluated"):
         replace(basic_stage(tiny(), Budget(max_updates=2, select="best")), evaluate=None)
+
+
+def test_a_stage_of_other_data_is_neither_gone_on_with_nor_loaded(tmp_path: Path) -> None:
+    stage = replace(basic_stage(tiny(), Budget(max_updates=2)), data="before")
+    assert open_trainer(tmp_path).fit(stage).data == "before"
+    with pytest.raises(InputError, match=r"trained on other data \(before\) than .* now \(after\)"):
+        open_trainer(tmp_path).fit(replace(stage, data="after"))
+    reopened = Reopened(tmp_path, torch.device("cpu"), RunLog(None, quiet=True))
+    with pytest.raises(InputError, match="trained on other data"):
+        reopened.fit(replace(stage, data="after"))
+    assert reopened.fit(stage).data == reopened.fit(replace(stage, data="")).data == "before"
+
+
+def test_a_stage_that_was_stopped_is_not_gone_on_with_on_other_data(tmp_path: Path) -> None:
+    calls = iter([{}])
+    budget = Budget(max_updates=6, evaluate_every_updates=2)
+    stage = replace(basic_stage(tiny(), budget), data="before", evaluate=lambda: next(calls))
+    with pytest.raises(StopIteration):
+        open_trainer(tmp_path).fit(stage)
+    with pytest.raises(InputError, match=r"trained on other data \(before\)"):
+        open_trainer(tmp_path).fit(replace(stage, data="after", evaluate=None))
+    assert open_trainer(tmp_path).fit(replace(stage, evaluate=None)).update == 6
 
 
 def test_a_finished_stage_is_loaded_and_not_run(tmp_path: Path) -> None:

@@ -101,6 +101,7 @@ def distil(
             modules=imitation.modules,
             frozen={"teacher": teacher.model},
             batches=train_set,
+            data=parts[0].digest(),
             loss=loss,
             evaluate=lambda: held_out_means(loss, held_out.once(), trainer.device),
             budget=settings.distil.budget,

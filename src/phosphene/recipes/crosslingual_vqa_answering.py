@@ -39,6 +39,7 @@ def answering(
             sets.train, settings.batch, settings.seed, settings.word_dropout,
             who.reader.wordpiece.unk_id, together=settings.together,
         ),
+        data=sets.train.digest(),
         loss=loss,
         evaluate=lambda: held_out_means(
             loss, (batch for _, batch in in_order(sets.held_out, settings.batch)), trainer.device

@@ -94,6 +94,7 @@ def train(trainer: Fitter, settings: Settings) -> Trained:
             modules=modules,
             frozen={} if teacher is None else {"teacher": teacher},
             batches=TrainingBatches(corpus.train, settings.max_tokens, settings.seed, photos),
+            data=corpus.train.digest(),
             loss=loss,
             evaluate=lambda: {
                 "loss": validation_loss(model, corpus.validation, settings.smoothing)

@@ -99,6 +99,7 @@ def teach(trainer: Fitter, settings: Settings, task: Task, teacher: Side) -> Fin
             name="teach",
             modules={"teacher": teacher.model},
             batches=ExampleBatches(teacher.data.train, settings.teach.batch, settings.seed),
+            data=teacher.data.train.digest(),
             loss=lambda batch: {"likelihood": likelihood(task, teacher.model, batch)},
             evaluate=lambda: held_out(trainer, settings, task, teacher),
             budget=settings.teach.budget,
@@ -239,6 +240,7 @@ def distil(
             batches=TaughtBatches(
                 student.data.train, answers, settings.distil.batch, settings.seed
             ),
+            data=student.data.train.digest(),
             loss=look_ahead.terms,
             look_ahead=look_ahead if settings.views == "meta" else None,
             evaluate=lambda: held_out(trainer, settings, task, student),

@@ -146,6 +146,7 @@ def translate(
             name=name,
             modules=modules | ({"gate": gate} if settings.learns_gate else {}),
             batches=TrainingBatches(data.corpus.train, settings.max_tokens, settings.seed),
+            data=data.corpus.train.digest(),
             loss=loss,
             evaluate=lambda: {
                 "loss": validation_loss(model, data.corpus.validation, settings.smoothing)

@@ -21,6 +21,8 @@ class Progress:
     evaluations_since_best: int = 0
     snapshots: list[int] = field(default_factory=list)
     seconds: float = 0.0
+    data: str = ""
+    """Digest of what is trained on; empty where the stage has none."""
 
     def record(self) -> dict[str, Any]:
         """As JSON."""

@@ -45,7 +45,7 @@ class Reopened:
         """Load what ``stage`` ended with.
 
         Raises:
-            InputError: it was not finished, or its checkpoint is damaged.
+            InputError: it was not finished, or on other data, or its checkpoint is damaged.
         """
         final_folder = self.folder / "checkpoints" / stage.name / "final"
         if not final_folder.is_dir():
@@ -56,10 +56,12 @@ class Reopened:
         for module in stage.saved.values():
             module.to(self.device)
         checkpoint = read_checkpoint(final_folder)
+        finished = Finished(**checkpoint.state)
+        stage.check_data(finished.data, final_folder.parent)
         load_modules(stage.saved, checkpoint.tensors)
         for module in stage.saved.values():
             module.eval()
-        return Finished(**checkpoint.state)
+        return finished
 
 
 __all__ = ["Reopened"]

@@ -114,6 +114,9 @@ class Stage:
     loss: Callable[[Any], Mapping[str, Term]]
     budget: Budget
     optim: OptimConfig
+    data: str = ""
+    """Digest of what the batches are made of: what was trained on other data is not gone on with,
+    nor taken for this stage."""
     frozen: Mapping[str, nn.Module] = field(default_factory=dict)
     published: Sequence[nn.Parameter] = ()
     """Those of the parameters that somebody has trained before (``optim.published_share``)."""
@@ -133,6 +136,18 @@ class Stage:
             )
         if self.optim.published_share != 1 and not self.published:
             raise InputError(f"stage {self.name}: published_share, but no weights are published")
+
+    def check_data(self, trained_on: str, folder: Path) -> None:
+        """See that ``folder`` holds a stage of the same data, where both are known.
+
+        Raises:
+            InputError: the data have changed since.
+        """
+        if self.data and trained_on and self.data != trained_on:
+            raise InputError(
+                f"{folder}: stage '{self.name}' was trained on other data ({trained_on}) than "
+                f"there are now ({self.data}); restore them, or choose another --run folder"
+            )
 
     @property
     def rate_shares(self) -> list[float]:
@@ -160,6 +175,8 @@ class Finished:
     """Time spent training it, interruptions not counted."""
     selection: str
     """Which weights it ended with."""
+    data: str = ""
+    """Digest of what it was trained on, where the stage has one."""
 
 
 @runtime_checkable

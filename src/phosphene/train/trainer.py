@@ -210,9 +210,10 @@ class Trainer:
 
     def _restore(self, stage: Stage, checkpoint: Checkpoint | None, folder: Path) -> Progress:
         """How far ``checkpoint`` is; what was written after it is cleared away."""
-        progress = Progress()
+        progress = Progress(data=stage.data)
         if checkpoint is not None:
             progress = Progress.restore(checkpoint.state)
+            stage.check_data(progress.data, folder)
             self.log.say(f"{stage.name}: resumed at update {progress.update}")
         if self.runtime.is_main:
             self.log.rewind(stage.name, progress.update)
@@ -231,6 +232,7 @@ class Trainer:
         load_modules(stage.saved, checkpoint.tensors)
         _to_eval(stage.saved)
         finished = Finished(**checkpoint.state)
+        stage.check_data(finished.data, folder)
         if self.runtime.is_main:
             if not self.log.has(stage.name, "finished"):
                 self.log.rewind(stage.name, finished.update)
@@ -264,7 +266,7 @@ def _write_final(stage: Stage, progress: Progress, folder: Path) -> None:
         selection = f"mean of {len(kept)} snapshots, updates {kept[0]} to {kept[-1]}"
         if best:
             selection = f"best of {len(progress.snapshots)} snapshots, update {kept[0]}"
-    finished = Finished(progress.update, round(progress.seconds, 1), selection)
+    finished = Finished(progress.update, round(progress.seconds, 1), selection, progress.data)
     write_checkpoint(folder / "final", Checkpoint(tensors, vars(finished)))
 
 
