@@ -213,7 +213,10 @@ def _captions(
     seen = [pair for pair in named if pair.picture in table]
     _note(log, "captions", {"with_picture": len(seen), "without": len(named) - len(seen)})
     if not seen:
-        raise InputError("pretraining: no caption's picture is among those with regions")
+        raise InputError(
+            "pretraining: no caption's picture is among those with regions; expected such captions "
+            "in pretraining.corpora"
+        )
     return seen
 
 
