@@ -257,7 +257,7 @@ def test_an_answer_does_not_depend_on_its_neighbours(folder: Path) -> None:
     asked = [line.source for line in read_results(folder / "kd").split("test").lines][:6]
     box = ((0.1, 0.1, 0.5, 0.5),)
     requests = [
-        Request(text, picture if row % 3 else None, box * (row % 2), ("dog",) * (row % 2))
+        Request(text, picture, box * (row % 2), ("dog",) * (row % 2)) if row % 3 else Request(text)
         for row, text in enumerate(asked)
     ]
     together = list(engine.answer(requests))
@@ -265,6 +265,12 @@ def test_an_answer_does_not_depend_on_its_neighbours(folder: Path) -> None:
         (alone,) = engine.answer([request])
         assert alone.answer == answer.answer
         assert alone.probability == pytest.approx(answer.probability, abs=1e-5)
+
+
+def test_what_cannot_be_looked_at_is_refused(folder: Path) -> None:
+    engine = open_answers(folder / "kd")
+    with pytest.raises(InputError, match="boxes or tags of no picture, expected an image"):
+        list(engine.answer([Request("?", None, tags=("dog",))]))
 
 
 def test_the_exported_model_is_the_trained_one(folder: Path) -> None:
