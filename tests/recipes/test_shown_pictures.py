@@ -253,7 +253,8 @@ def test_modality_shows_its_student_other_pictures_mean_regions_and_none(
     splits = SimpleNamespace(test=data, validation=data)
     side = Mock(spec=modality_kd_probes.Side, data=splits, model=None)
     teacher = Mock(spec=modality_kd_probes.Side, data=splits)
-    trained = Mock(spec=modality_kd_probes.Trained, student=side, teacher=teacher)
+    corpus = SimpleNamespace(splits={"test": SimpleNamespace(uncovered=0)})
+    trained = Mock(spec=modality_kd_probes.Trained, student=side, teacher=teacher, corpus=corpus)
     settings = Mock(spec=modality_kd_probes.Settings, system="kd")
     answer = modality_kd_probes._incongruent(trained, settings, ASKED)
     assert answer.findings[0].title == "test, 4 examples: which picture is shown"

@@ -144,12 +144,15 @@ def test_a_table_is_written_while_cells_fail(tmp_path: Path) -> None:
     assert "4 failed" in (tmp_path / "runs" / "tables").glob("*/report.html").__next__().read_text()
 
 
-def test_a_command_whose_runs_failed_says_so(tmp_path: Path) -> None:
+def test_a_command_whose_runs_failed_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHOSPHENE_DATA", str(tmp_path))
     tiny = {**TINY, "data": {"source": "daquar"}}
     for name, text in (("own.toml", OWN), ("tiny.toml", tomli_w.dumps(tiny))):
         (tmp_path / name).write_text(text, encoding="utf-8")
     arguments = ["reproduce", str(tmp_path / "own.toml"), "--config", str(tmp_path / "tiny.toml")]
-    arguments += ["--folder", str(tmp_path / "runs"), "--data-root", str(tmp_path), "--quiet"]
+    arguments += ["--folder", str(tmp_path / "runs"), "--quiet"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     assert "seed 1 failed: " in done.output and "phosphene: 1 failed: modality_kd-" in done.output
