@@ -13,7 +13,8 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.recipes import RECIPES, config_path, load_recipe
 from phosphene.recipes.probe import Asked
-from phosphene.recipes.probing import PROBES, Opened, check_options, share_of
+from phosphene.recipes.probe_kinds import PROBES, check_options, share_of
+from phosphene.recipes.probing import Opened
 
 
 def opened(recipe: str, *changes: str) -> Opened:

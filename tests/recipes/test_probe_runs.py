@@ -28,12 +28,11 @@ from phosphene.nn.visual import freeze
 from phosphene.recipes import RECIPES, inversion_mmt_probes, translation_probes, vlp_mmt_probes
 from phosphene.recipes.launch import train_run
 from phosphene.recipes.probe import Answer, Asked
+from phosphene.recipes.probe_kinds import PROBES, share_of
 from phosphene.recipes.probing import (
-    PROBES,
     open_run_again,
     probe_run,
     read_probed,
-    share_of,
     write_probed,
 )
 from phosphene.recipes.translation_probes import ask_contrastive, perplexities

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from phosphene.recipes.launch import refresh_report
 from phosphene.recipes.probe import Asked
+from phosphene.recipes.probe_kinds import check_options, share_of
 from phosphene.recipes.probing import (
     Probed,
-    check_options,
     open_run_again,
-    share_of,
     write_probed,
 )
 from phosphene.report.model import Report

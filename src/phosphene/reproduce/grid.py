@@ -19,7 +19,8 @@ from phosphene.core.config import Frozen, parse_settings, read_settings, setting
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.recipes import config_path, load_recipe
-from phosphene.recipes.probing import fitted, fitting_of, holds_whole_probe
+from phosphene.recipes.probe_kinds import fitted, fitting_of
+from phosphene.recipes.probing import holds_whole_probe
 from phosphene.reproduce.execute import Job
 from phosphene.reproduce.tables import SIZES, Block, PaperTable, Row, Size, read_table
 

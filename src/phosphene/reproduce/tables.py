@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from phosphene.core.config import Frozen, parse_settings
 from phosphene.core.errors import InputError
-from phosphene.recipes.probing import PROBES
+from phosphene.recipes.probe_kinds import PROBES
 
 Size = Literal["toy", "small", "paper"]
 SIZES: tuple[Size, ...] = get_args(Size)
