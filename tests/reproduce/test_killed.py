@@ -1,4 +1,4 @@
-"""A real table, killed in the middle of a training run: what comes out is what would have."""
+"""A real table, killed in the middle or asked for twice: what comes out is what would have."""
 
 from __future__ import annotations
 
@@ -102,3 +102,14 @@ def test_a_table_killed_in_the_middle_of_a_run_ends_as_if_it_had_not_been(tmp_pa
     assert losses(run)[-1] == losses(run_folder(whole))[-1]
     assert [update for update, _ in losses(run)].count(1) == 1, "it went on, not from the start"
     assert shared == {path: path.stat().st_mtime_ns for path in shared}
+
+
+@pytest.mark.slow
+def test_a_run_that_two_processes_are_asked_for_is_trained_once(tmp_path: Path) -> None:
+    both = [start(tmp_path / "grid") for _ in range(2)]
+    assert [each.wait() for each in both] == [0, 0]
+    run = run_folder(tmp_path / "grid")
+    assert [update for update, _ in losses(run)].count(1) == 1
+    lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    kinds = [json.loads(line)["kind"] for line in lines]
+    assert kinds.count("memory") == 1, "scored by one of them"

@@ -37,6 +37,8 @@ def make_folder(folder: Path) -> None:
 def alone_in(folder: Path, wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold ``folder`` for one process at a time; a process that dies lets go of it.
 
+    Who holds it may ask for it again.
+
     Args:
         folder: what two processes must not write at the same moment.
         wait: told, once, that another process has the folder, before waiting for it; without
@@ -45,7 +47,7 @@ def alone_in(folder: Path, wait: Callable[[str], None] | None = None) -> Iterato
     Raises:
         InputError: another process has the folder.
     """
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / ".lock", is_singleton=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)

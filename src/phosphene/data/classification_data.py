@@ -16,7 +16,7 @@ from phosphene.core.types import Batch, Labels, Pixels, Regions, Tokens
 from phosphene.data.classification import Example, LabelSet
 from phosphene.data.dataset import NO_PICTURE, Encode
 from phosphene.data.image import Progress, load_rgb, to_tensor
-from phosphene.data.loader import Indices, Position, Shuffled, in_groups, shard
+from phosphene.data.loader import Indices, Position, Shuffled, in_groups, shard, walk
 from phosphene.data.regions import RegionTable, picture_names
 from phosphene.data.text import PAD_ID
 
@@ -181,7 +181,7 @@ class ExampleBatches:
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, Batch]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        for after, _, indices in self.order.walk(start):
+        for _, after, indices in walk(self.order.epoch, start):
             yield after, self.data.batch(shard(indices, rank, processes))
 
 

@@ -15,7 +15,16 @@ from torch import Tensor
 from phosphene.core.errors import InputError
 from phosphene.core.types import Batch, LabelledPictures, Pixels, Regions, Tokens, Vectors
 from phosphene.data.image import Progress, load_rgb, to_tensor
-from phosphene.data.loader import Indices, Position, TokenBatches, collate, shard
+from phosphene.data.loader import (
+    Indices,
+    Position,
+    Shuffled,
+    TokenBatches,
+    collate,
+    one_by_one,
+    shard,
+    walk,
+)
 from phosphene.data.regions import RegionTable
 from phosphene.data.text import EOS_ID, PAD_ID, Tokenizer
 from phosphene.data.translation import Pair
@@ -200,22 +209,16 @@ class TrainingBatches:
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, Batch]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        epoch, first = start.epoch, start.batch
-        while True:
-            batches = self.order.epoch(epoch)
-            for number, indices in enumerate(batches[first:], start=first):
-                last = number + 1 == len(batches)
-                after = Position(epoch + 1, 0) if last else Position(epoch, number + 1)
-                mine = shard(np.arange(len(indices)), rank, processes)
-                seen = np.isin(mine, self._photos(indices, epoch, number))
-                yield after, self.data.batch(indices[mine], np.flatnonzero(seen))
-            epoch, first = epoch + 1, 0
+        for here, after, indices in walk(self.order.epoch, start):
+            mine = shard(np.arange(len(indices)), rank, processes)
+            seen = np.isin(mine, self._photos(indices, here))
+            yield after, self.data.batch(indices[mine], np.flatnonzero(seen))
 
-    def _photos(self, indices: Indices, epoch: int, number: int) -> Indices:
+    def _photos(self, indices: Indices, here: Position) -> Indices:
         rows = self.data.rows_with_picture(indices)
         if len(rows) <= self.photos_per_batch:
             return rows if self.photos_per_batch else rows[:0]
-        rng = np.random.default_rng([self.seed, epoch, number])
+        rng = np.random.default_rng([self.seed, here.epoch, here.batch])
         return np.sort(rng.choice(rows, self.photos_per_batch, replace=False))
 
 
@@ -233,28 +236,21 @@ class PictureBatches:
 
     def __init__(self, scenes: LabelledScenes, size: int, seed: int) -> None:
         self.scenes = scenes
-        self.size = size
-        self.seed = seed
+        self.order = Shuffled(one_by_one(len(scenes.labels)), size, seed)
 
     def iterate(
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, LabelledPictures]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        epoch, first = start.epoch, start.batch
-        while True:
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.scenes.labels))
-            batches = np.split(order, range(self.size, len(order), self.size))
-            for number, indices in enumerate(batches[first:], start=first):
-                last = number + 1 == len(batches)
-                mine = shard(indices, rank, processes)
-                yield (
-                    Position(epoch + 1, 0) if last else Position(epoch, number + 1),
-                    LabelledPictures(
-                        to_tensor(self.scenes.pictures[mine]),
-                        torch.from_numpy(self.scenes.labels[mine]),
-                    ),
-                )
-            epoch, first = epoch + 1, 0
+        for _, after, indices in walk(self.order.epoch, start):
+            mine = shard(indices, rank, processes)
+            yield (
+                after,
+                LabelledPictures(
+                    to_tensor(self.scenes.pictures[mine]),
+                    torch.from_numpy(self.scenes.labels[mine]),
+                ),
+            )
 
 
 def evaluation_batches(

@@ -7,9 +7,9 @@ batches are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 import numpy as np
 from jaxtyping import Int
@@ -20,6 +20,8 @@ from phosphene.data.text import BOS_ID, EOS_ID, PAD_ID
 
 Indices = Int[np.ndarray, " _"]
 """Numbers of examples: one batch, or one process's part of it."""
+
+Item = TypeVar("Item")
 
 Lengths = Sequence[int] | Int[np.ndarray, " _"]
 
@@ -124,20 +126,29 @@ class Shuffled:
     size: int
     seed: int
 
-    def walk(self, start: Position) -> Iterator[tuple[Position, int, Indices]]:
-        """``(position after, epoch, examples)`` from ``start`` on, without end."""
-        epoch, first = start.epoch, start.batch
-        while True:
-            order = in_groups(self.groups, np.random.default_rng([self.seed, epoch]))
-            parts = np.split(order, range(self.size, len(order), self.size))
-            for number, indices in enumerate(parts[first:], start=first):
-                last = number + 1 == len(parts)
-                yield (
-                    Position(epoch + 1, 0) if last else Position(epoch, number + 1),
-                    epoch,
-                    indices,
-                )
-            epoch, first = epoch + 1, 0
+    def epoch(self, number: int) -> list[Indices]:
+        """The parts of one epoch in their order: each example stands in exactly one."""
+        order = in_groups(self.groups, np.random.default_rng([self.seed, number]))
+        return np.split(order, range(self.size, len(order), self.size))
+
+
+def walk(
+    epoch: Callable[[int], Sequence[Item]], start: Position
+) -> Iterator[tuple[Position, Position, Item]]:
+    """``(position, position after it, batch)`` from ``start`` on, without end.
+
+    Args:
+        epoch: the batches of an epoch in their order, at least one.
+        start: of the first that is given.
+    """
+    number, first = start.epoch, start.batch
+    while True:
+        batches = epoch(number)
+        for at in range(first, len(batches)):
+            last = at + 1 == len(batches)
+            after = Position(number + 1) if last else Position(number, at + 1)
+            yield Position(number, at), after, batches[at]
+        number, first = number + 1, 0
 
 
 def in_groups(groups: Sequence[Sequence[int]], rng: np.random.Generator) -> Indices:
@@ -202,4 +213,5 @@ __all__ = [
     "in_groups",
     "one_by_one",
     "shard",
+    "walk",
 ]

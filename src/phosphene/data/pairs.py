@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 from phosphene.core.errors import InputError
 from phosphene.data.lines import read_lines
-from phosphene.data.loader import Indices, Position, shard
+from phosphene.data.loader import Indices, Position, shard, walk
 from phosphene.data.translation import multi30k_photos
 
 Data = TypeVar("Data")
@@ -114,18 +114,17 @@ class PairBatches(Generic[Data]):
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, Data]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        epoch, first = start.epoch, start.batch
-        last = self._pictures // self._size - 1
-        while True:
-            rng = np.random.default_rng([self._seed, epoch])
-            order = rng.permutation(self._pictures)
-            sentence = rng.integers(self._sentences, size=self._pictures)
-            for number in range(first, last + 1):
-                batch = slice(number * self._size, (number + 1) * self._size)
-                mine = shard(np.arange(self._size), rank, processes)
-                after = Position(epoch + 1) if number == last else Position(epoch, number + 1)
-                yield after, self._make(order[batch][mine], sentence[batch][mine])
-            epoch, first = epoch + 1, 0
+        for _, after, (pictures, sentences) in walk(self._epoch, start):
+            mine = shard(np.arange(self._size), rank, processes)
+            yield after, self._make(pictures[mine], sentences[mine])
+
+    def _epoch(self, number: int) -> list[tuple[Indices, Indices]]:
+        """The full batches of an epoch: pictures, and the number of a sentence of each."""
+        rng = np.random.default_rng([self._seed, number])
+        order = rng.permutation(self._pictures)
+        sentences = rng.integers(self._sentences, size=self._pictures)
+        batches = range(0, self._pictures - self._size + 1, self._size)
+        return [(order[at : at + self._size], sentences[at : at + self._size]) for at in batches]
 
 
 __all__ = ["CAPTIONS_EACH", "Captioned", "HeldOut", "PairBatches", "multi30k_captions"]

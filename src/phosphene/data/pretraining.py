@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from phosphene.core.config import Frozen
 from phosphene.core.types import Batch, Masked, MaskedPairs, Tokens
 from phosphene.data.captions import CaptionPair
-from phosphene.data.loader import Indices, Position, TokenBatches, shard
+from phosphene.data.loader import Indices, Position, TokenBatches, shard, walk
 from phosphene.data.regions import RegionTable
 from phosphene.data.wordpiece import WordPiece
 
@@ -122,14 +122,8 @@ class PretrainingBatches:
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, MaskedPairs]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        epoch, first = start.epoch, start.batch
-        while True:
-            batches = self.order.epoch(epoch)
-            for number, indices in enumerate(batches[first:], start=first):
-                last = number + 1 == len(batches)
-                after = Position(epoch + 1, 0) if last else Position(epoch, number + 1)
-                yield after, self.batch(shard(indices, rank, processes), epoch)
-            epoch, first = epoch + 1, 0
+        for here, after, indices in walk(self.order.epoch, start):
+            yield after, self.batch(shard(indices, rank, processes), here.epoch)
 
     def once(self, epoch: int = 0) -> Iterator[MaskedPairs]:
         """Every example once, masked and paired as in ``epoch``: held-out pairs."""

@@ -17,7 +17,7 @@ from phosphene.core.config import Frozen
 from phosphene.core.errors import InputError
 from phosphene.core.types import Batch, Tokens
 from phosphene.data.answers import NOT_COVERED, AnswerVocabulary
-from phosphene.data.loader import Indices, Position, Shuffled, one_by_one, shard
+from phosphene.data.loader import Indices, Position, Shuffled, one_by_one, shard, walk
 from phosphene.data.regions import RegionTable
 from phosphene.data.vqa import Question
 from phosphene.data.wordpiece import WordPiece
@@ -224,9 +224,12 @@ class QuestionBatches:
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, Batch]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        for after, epoch, indices in self.order.walk(start):
+        for here, after, indices in walk(self.order.epoch, start):
             mine = shard(indices, rank, processes)
-            yield after, self.data.batch(mine, [self._seen(row, epoch) for row in mine.tolist()])
+            yield (
+                after,
+                self.data.batch(mine, [self._seen(row, here.epoch) for row in mine.tolist()]),
+            )
 
     def _seen(self, row: int, epoch: int) -> list[int]:
         """The word pieces of a question, some of them hidden."""

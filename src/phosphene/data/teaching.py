@@ -32,7 +32,7 @@ from phosphene.data.align import (
     mixing_rng,
     tag_pairs,
 )
-from phosphene.data.loader import Indices, Position, Shuffled, one_by_one, shard
+from phosphene.data.loader import Indices, Position, Shuffled, one_by_one, shard, walk
 from phosphene.data.pharaoh import Alignment
 from phosphene.data.questions import QuestionData, Reader, tags_of
 from phosphene.data.store import Arrays, pad
@@ -154,8 +154,8 @@ class TeachingBatches:
         self, start: Position, rank: int = 0, processes: int = 1
     ) -> Iterator[tuple[Position, Parallel]]:
         """Batches from ``start`` on without end, each with the position after it."""
-        for after, epoch, indices in self.order.walk(start):
-            yield after, self.batch(shard(indices, rank, processes), epoch)
+        for here, after, indices in walk(self.order.epoch, start):
+            yield after, self.batch(shard(indices, rank, processes), here.epoch)
 
     def once(self) -> Iterator[Parallel]:
         """Every question once, in order, mixed as in no epoch."""

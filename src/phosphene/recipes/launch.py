@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from phosphene.core.config import Frozen, read_settings
 from phosphene.core.errors import InputError
+from phosphene.core.files import alone_in
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, one_process, peak_memory_bytes
 from phosphene.data.store import Store
@@ -43,21 +45,29 @@ def train_run(
         log = RunLog(
             folder / "log.jsonl" if runtime.is_main else None, quiet=quiet or not runtime.is_main
         )
-        if (folder / "results.json").exists():
-            if runtime.is_main and not (folder / "report.html").exists():
-                refresh_report(folder)
-            return read_results(folder)
-        trained = module.train(Trainer(folder, runtime, log, settings.seed), settings)
-        if runtime.is_main:
-            module.export(trained, settings, folder / "model")
-        results: Results = module.evaluate(trained, settings, log)
-        if runtime.is_main:
-            log.event("run", 0, "memory", peak_bytes=peak_memory_bytes())
-            write_results(folder, results)
-            _write_report(folder, recipe, settings, results)
-        return results
+        with alone_in(folder, wait=log.say) if runtime.is_main else nullcontext():
+            runtime.barrier()
+            return _finish(recipe, settings, folder, runtime, log)
 
     return runtime.launch(work)
+
+
+def _finish(recipe: str, settings: Any, folder: Path, runtime: Runtime, log: RunLog) -> Results:
+    """What is left of a run to do, by one process or several that share the work."""
+    if (folder / "results.json").exists():
+        if runtime.is_main and not (folder / "report.html").exists():
+            refresh_report(folder)
+        return read_results(folder)
+    module = load_recipe(recipe)
+    trained = module.train(Trainer(folder, runtime, log, settings.seed), settings)
+    if runtime.is_main:
+        module.export(trained, settings, folder / "model")
+    results: Results = module.evaluate(trained, settings, log)
+    if runtime.is_main:
+        log.event("run", 0, "memory", peak_bytes=peak_memory_bytes())
+        write_results(folder, results)
+        _write_report(folder, recipe, settings, results)
+    return results
 
 
 def cache_run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from phosphene.core.files import write_atomically
+from phosphene.core.files import alone_in, write_atomically
 from phosphene.core.runlog import RunLog
 from phosphene.report.model import Cell, Report, Table
 from phosphene.report.page import write_page
@@ -63,14 +63,15 @@ def reproduce(
     """
     grid = lay_out(request, root)
     log = RunLog(None, quiet=quiet)
-    request.write(grid.folder)
-    trainings = [run.training for run in grid.runs]
-    execute(trainings, log, label="runs", at_once=jobs, program=program)
-    finished = {run.folder for run in grid.runs if run.is_finished}
-    probings = [job for job in grid.probings if job.product.parents[1] in finished]
-    execute(probings, log, label="probes", at_once=jobs, program=program)
-    report = table_report(grid)
-    write_tables(report, grid.folder)
+    with alone_in(grid.folder, wait=log.say):
+        request.write(grid.folder)
+        trainings = [run.training for run in grid.runs]
+        execute(trainings, log, label="runs", at_once=jobs, program=program)
+        finished = {run.folder for run in grid.runs if run.is_finished}
+        probings = [job for job in grid.probings if job.product.parents[1] in finished]
+        execute(probings, log, label="probes", at_once=jobs, program=program)
+        report = table_report(grid)
+        write_tables(report, grid.folder)
     shown = "\n".join(to_text(table) for table in report.tables[:2])
     return f"{shown}\nMarkdown, CSV and report.html: {grid.folder}"
 
