@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -235,8 +235,13 @@ def demo(
 
 def main() -> NoReturn:
     """Run a command: 0 done, 1 failed, 2 bad usage or bad input, each error in one line."""
+    code = 0
     try:
-        app(standalone_mode=True)
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+    except _UsageError as error:
+        _fail(f"{error.format_message().rstrip('.')}; see --help", 2)
+    except typer.Abort:
+        sys.exit(130)
     except InputError as error:
         _fail(error, 2)
     except StorageError as error:
@@ -244,10 +249,14 @@ def main() -> NoReturn:
     except BrokenPipeError:  # whoever read our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(code)
 
 
-def _fail(error: Exception, code: int) -> NoReturn:
+_UsageError: Any = typer.BadParameter.__base__
+"""Of all that is wrong with the words of a command."""
+
+
+def _fail(error: Exception | str, code: int) -> NoReturn:
     typer.echo(f"phosphene: {' '.join(str(error).split())}", err=True)
     sys.exit(code)
 

@@ -31,6 +31,20 @@ def refused(*words: str, stdin: bytes = b"") -> str:
     return message
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train"], "Missing argument 'recipe'"),
+        (["nosuch"], "No such command 'nosuch'"),
+        (["train", "inversion_mmt", "--nosuch"], "No such option: --nosuch"),
+        (["reproduce", "ikd/table-1", "--seeds", "0"], "Invalid value for '--seeds'"),
+    ],
+)
+def test_wrong_words_are_one_line(words: list[str], message: str) -> None:
+    said = refused(*words)
+    assert said.startswith(f"phosphene: {message}") and said.endswith("; see --help\n")
+
+
 def write_pairs(path: Path, records: list[object]) -> Path:
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return path

@@ -10,7 +10,7 @@ import pytest
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import Signature
-from phosphene.evaluate.results import read_results, write_results
+from phosphene.evaluate.results import holds_results, read_results, write_results
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Line, Results, SplitResult
 
@@ -78,6 +78,24 @@ def test_damaged_results_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(InputError, match=r"results\.json: damaged"):
         read_results(tmp_path)
+
+
+def test_lines_that_are_missing_are_counted(tmp_path: Path) -> None:
+    write_results(tmp_path, RESULTS)
+    path = tmp_path / "translations" / "test.tsv"
+    path.write_text(path.read_text(encoding="utf-8").split("\n")[0] + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"test\.tsv: 1 lines, expected 2; the same 'train' comm"):
+        read_results(tmp_path)
+    assert not holds_results(tmp_path / "results.json")
+    path.unlink()
+    with pytest.raises(InputError, match=r"test\.tsv: 0 lines, expected 2"):
+        read_results(tmp_path)
+
+
+def test_a_file_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("x")
+    with pytest.raises(InputError, match="run: a file, expected the folder of a finished run"):
+        read_results(tmp_path / "run")
 
 
 @pytest.mark.parametrize(

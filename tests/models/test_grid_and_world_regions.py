@@ -13,10 +13,10 @@ from PIL import Image
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
-from phosphene.data.corpus import data_root
 from phosphene.data.image import to_tensor
 from phosphene.data.imagenet import imagenet_classes
 from phosphene.data.regions import RegionTable
+from phosphene.data.root import data_root
 from phosphene.data.world import Part, Split, World, boxes, region_kinds, tags
 from phosphene.data.world.scene import REGION_LABELS
 from phosphene.models.regions import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -311,6 +312,9 @@ def test_a_run_that_is_not_finished_is_refused(runs: Path, tmp_path: Path) -> No
     with pytest.raises(InputError, match=r"no results\.json; expected a finished run"):
         probe_run(copy, "incongruent")
     (copy / "results.json").write_bytes((runs / "image_free" / "results.json").read_bytes())
+    with pytest.raises(InputError, match=r"\.tsv: 0 lines, expected \d+"):
+        probe_run(copy, "incongruent")
+    shutil.copytree(runs / "image_free" / "translations", copy / "translations")
     with pytest.raises(InputError, match="expected the finished stage 'teacher'"):
         probe_run(copy, "incongruent")  # nothing is trained again
     assert not (tmp_path / "shared").exists()
@@ -335,6 +339,17 @@ def test_the_command_writes_a_file_and_a_page_and_prints_a_table(
     (tmp_path / "probes" / "incongruent.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match=r"incongruent\.json: damaged"):
         read_probed(tmp_path)
+
+
+def test_what_another_probe_left_is_read_before_the_work(runs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(runs / "image_given", run, ignore=shutil.ignore_patterns("probes"))
+    (run / "probes").mkdir()
+    (run / "probes" / "attention.json").write_text("{", encoding="utf-8")
+    done = CliRunner().invoke(app, ["probe", str(run), "incongruent", "--quiet"])
+    assert "attention.json: damaged" in str(done.exception)
+    assert "delete it, or ask the probe again" in str(done.exception)
+    assert [path.name for path in (run / "probes").iterdir()] == ["attention.json"]
 
 
 def test_every_recipe_says_which_probes_fit(runs: Path) -> None:

@@ -74,6 +74,8 @@ def test_csv_keeps_full_precision_and_signatures() -> None:
         ["é", "0.3333333333333333", "s,1"],
         ["n", "", "why"],
     ]
+    empty = Table("t", ("a", "x"), (("b", Missing("why")),))
+    assert to_csv(empty) == "a,x,x signature\nb,,why\n", "a column without any number says why"
 
 
 def test_scores_of_several_systems() -> None:

@@ -12,7 +12,7 @@ from tiny_grid import TABLE, finish, grid
 from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
-from phosphene.core.runlog import Signature
+from phosphene.core.runlog import RunLog, Signature
 from phosphene.evaluate.repeated import Difference
 from phosphene.evaluate.results import write_results
 from phosphene.evaluate.score import Score
@@ -22,7 +22,7 @@ from phosphene.report.model import Missing, Number
 from phosphene.reproduce.compare import Compared, compare_rows
 from phosphene.reproduce.grid import Grid, Run, lay_out, make_request
 from phosphene.reproduce.measure import Measured, Measurements, NotMeasured
-from phosphene.reproduce.present import grid_report, result_table, significance_table
+from phosphene.reproduce.present import grid_report, result_table, shared_by, significance_table
 from phosphene.reproduce.reproduce import table_report, write_tables
 from phosphene.train.run import open_run
 
@@ -64,6 +64,24 @@ def test_what_is_missing_says_why(tmp_path: Path) -> None:
     partly = found.cells["text", "EN-FR", "B"]
     assert isinstance(partly, Measured) and partly.by_seed.keys() == {2}
     assert "seed 1 failed: no data" in partly.remark
+    table = result_table(found, ())
+    column = table.header.index("EN-FR, ordinary + ambiguous: BLEU tokenised")
+    assert str(table.rows[0][column]) == "22.00 (1 of 3 seeds)"
+
+
+def test_only_stages_that_the_runs_used_are_counted(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    logs = {
+        run: {"kind": "shared", "folder": "teacher-1"},
+        tmp_path / "shared" / "teacher-1": {"kind": "shared", "folder": "detector-1"},
+        tmp_path / "shared" / "detector-1": {"kind": "finished"},
+        tmp_path / "shared" / "of-others": {"kind": "finished"},
+    }
+    for folder, values in logs.items():
+        folder.mkdir(parents=True)
+        kind = values.pop("kind")
+        RunLog(folder / "log.jsonl").event("stage", 1, kind, **values)
+    assert [stage.name for stage in shared_by([run])] == ["detector-1", "teacher-1"]
 
 
 def of(compared: tuple[Compared, ...], column: str) -> Compared:
@@ -104,7 +122,7 @@ def test_without_a_seed_in_common_the_table_is_still_written(tmp_path: Path) -> 
     found = Measurements(made)
     assert of(compare_rows(found), "B").reading == "no seed in common"
     assert of(compare_rows(found), "sense").reading == "no seed in common"
-    assert str(result_table(found, compare_rows(found)).rows[1][1]) == "21.00"
+    assert str(result_table(found, compare_rows(found)).rows[1][1]) == "21.00 (1 of 2 seeds)"
 
 
 def test_other_sentences_are_not_compared(tmp_path: Path) -> None:

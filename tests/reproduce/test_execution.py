@@ -16,6 +16,7 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.reproduce.execute import Job, execute
 from phosphene.reproduce.grid import changes_of, make_request
+from phosphene.reproduce.measure import Measurements, NotMeasured
 from phosphene.reproduce.reproduce import plan_table
 
 QUIET = RunLog(None, quiet=True)
@@ -49,8 +50,14 @@ def test_a_run_for_every_row_block_and_seed(tmp_path: Path) -> None:
     assert changes_of(table, table.rows[0], table.blocks[0], "toy") == ("system=text_only",)
 
 
-def test_nothing_runs_where_nothing_is_measured(tmp_path: Path) -> None:
-    assert not grid(tmp_path, size="small").cells
+def test_a_size_at_which_nothing_is_measured_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no column has splits at size small, expected --size to"):
+        grid(tmp_path, size="small")
+
+
+def test_nothing_runs_where_all_is_absent_for_a_reason(tmp_path: Path) -> None:
+    text = TABLE.replace('toy = ["ambiguous"] }', 'toy = ["ambiguous"] }\nabsent.small = "no data"')
+    assert not grid(tmp_path, size="small", text=text).cells
 
 
 def test_the_plan_says_what_would_run(tmp_path: Path) -> None:
@@ -78,6 +85,18 @@ def test_a_failed_run_is_kept_with_its_reason_and_tried_again(tmp_path: Path) ->
 
 def vars_of(job: Job) -> tuple[Path, Path]:
     return job.product, job.logs
+
+
+def test_a_run_whose_results_are_damaged_is_scored_again(tmp_path: Path) -> None:
+    made = grid(tmp_path, seeds=1)
+    jobs = [run.training for run in made.runs]
+    execute(jobs, QUIET, label="runs", program=PROGRAM)
+    damaged = made.runs[0]
+    damaged.training.product.write_text("{", encoding="utf-8")
+    assert damaged.state == "damaged, to be scored again"
+    assert isinstance(Measurements(made).cells["text", "EN-DE", "B"], NotMeasured)
+    execute(jobs, QUIET, label="runs", program=PROGRAM)
+    assert damaged.state == "finished"
 
 
 def test_several_at_once(tmp_path: Path) -> None:
@@ -166,5 +185,5 @@ def test_the_made_up_program_finishes_a_run(tmp_path: Path) -> None:
 
 def test_a_row_whose_settings_do_not_fit_is_refused_before_anything_runs(tmp_path: Path) -> None:
     wrong = TABLE.replace("system=text_only", "sistem=text_only")
-    with pytest.raises(InputError, match="unknown key 'sistem'"):
+    with pytest.raises(InputError, match=r"own\.toml, row 'text': .*unknown key 'sistem'"):
         grid(tmp_path, text=wrong)

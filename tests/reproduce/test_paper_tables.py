@@ -168,6 +168,20 @@ def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
         make_request("ikd/table-1", "huge", 1)
 
 
+def test_a_table_of_an_unknown_recipe_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        'source = "s"\ntitle = "t"\nrecipe = "nosuch"\nrows = [{ label = "a" }]\n'
+        '[[columns]]\nlabel = "c"\nscore = "BLEU"\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match=r"own\.toml: no recipe 'nosuch': expected one of inv"):
+        read_table(str(path))
+    path.write_bytes(b'source = "s"\ntitle = "\xff"\n')
+    with pytest.raises(InputError, match=r"own\.toml: expected UTF-8 text"):
+        read_table(str(path))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -193,6 +207,10 @@ def test_a_table_that_does_not_exist_lists_those_that_do() -> None:
         (
             'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\nabsent.toy = " "',
             "no reason",
+        ),
+        (
+            'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\nsplits.toy = []',
+            "at least 1 item",
         ),
         (
             'rows = [{ label = "a" }]\n[[columns]]\nlabel = "b"\nscore = "B"\n'

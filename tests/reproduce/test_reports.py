@@ -88,6 +88,24 @@ def test_a_page_is_not_written_over_its_own_tables(tmp_path: Path) -> None:
         write_report([made.root], tmp_path / "all.md")
 
 
+def test_files_that_no_report_wrote_are_not_written_over(tmp_path: Path) -> None:
+    made = finished(tmp_path)
+    notes = tmp_path / "all.md"
+    notes.write_text("mine")
+    with pytest.raises(InputError, match=r"all\.md: is there, and all\.html is not; choose anoth"):
+        write_report([made.runs[0].folder], tmp_path / "all.html")
+    assert notes.read_text() == "mine" and not (tmp_path / "all.html").exists()
+    notes.unlink()
+    for _ in range(2):
+        write_report([made.runs[0].folder], tmp_path / "all.html")
+
+
+def test_a_run_is_not_its_own_baseline(tmp_path: Path) -> None:
+    run = finished(tmp_path).runs[0].folder
+    with pytest.raises(InputError, match="expected another run to compare with it, found itself"):
+        write_report([run], tmp_path / "all.html", baseline=run)
+
+
 def test_another_table_of_the_same_name_is_not_written_over(tmp_path: Path) -> None:
     made = finished(tmp_path)
     made.request.write(made.folder)
@@ -191,7 +209,7 @@ def test_a_table_that_measures_nothing(tmp_path: Path) -> None:
     table = fact_table(lay_out(make_request("vlp/table-1", "toy", 1), tmp_path))
     why = Missing("a list of systems; nothing is measured")
     assert table.header[:3] == ("", "img, here", "paper: img")
-    assert table.rows[0] == ("Multi30K: most works", why, "X", why, "X", why, "X")
+    assert table.rows[0] == ("Multi30K: most works (quoted)", why, "X", why, "X", why, "X")
     assert isinstance(table.rows[3][6], Missing)
 
 
@@ -218,6 +236,10 @@ fact = "meta"
 [[rows]]
 label = "posters"
 fact = "posters"
+[[rows]]
+label = "elsewhere"
+quoted = true
+paper = ["9"]
 """
 
 
@@ -228,6 +250,7 @@ def test_counts_of_the_data(tmp_path: Path) -> None:
     table = fact_table(lay_out(make_request(names[0], "toy", 1, names[1]), tmp_path))
     assert table.header == ("", "genres, here", "paper: genres")
     assert table.rows[0] == ("classes", "8", "23")
+    assert table.rows[4][:2] == ("elsewhere (quoted)", Missing("quoted by the paper"))
     assert [row[1] for row in table.rows[1:3]] == ["16", "8"]  # of 24
     assert table.rows[3][1] == Missing("not counted here")
 

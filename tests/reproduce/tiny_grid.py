@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -57,12 +58,21 @@ label = "elsewhere"
 quoted = true
 paper = [29.0]
 """
+NOTHING_SCORED = json.dumps(
+    {
+        "system": "any",
+        "language": "de",
+        "signature": Signature("0.1", "abc", "d1", "c1", 1, "last").record(),
+        "splits": {},
+    }
+)
 PROGRAM = (
     sys.executable,
     "-c",
     "import pathlib, sys; words = sys.argv[1:]; "
-    "folder = pathlib.Path(words[words.index('--run') + 1]); folder.mkdir(parents=True); "
-    "(folder / 'results.json').write_text('{}')",
+    "folder = pathlib.Path(words[words.index('--run') + 1]); "
+    "folder.mkdir(parents=True, exist_ok=True); "
+    f"(folder / 'results.json').write_text({NOTHING_SCORED!r})",
 )
 """Finishes any run at once."""
 

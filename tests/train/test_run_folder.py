@@ -9,7 +9,7 @@ import pytest
 
 from phosphene.core.config import Frozen, settings_hash
 from phosphene.core.errors import InputError
-from phosphene.train.run import check_recipe, open_run, recipe_of
+from phosphene.train.run import check_recipe, open_run, recipe_of, settings_of
 
 
 class Settings(Frozen):
@@ -38,12 +38,34 @@ def test_the_same_settings_resume_and_others_do_not(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_did_not_exist_then_has_its_default(tmp_path: Path) -> None:
-    open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
-    (tmp_path / "run" / "config.toml").write_text("seed = 2\n")
-    open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
+    class Older(Frozen):
+        seed: int
+
+    open_run(tmp_path / "run", "inversion_mmt", Older(seed=2))
     (tmp_path / "run" / "checkpoints").mkdir()
+    open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2))
+    assert settings_of(tmp_path / "run", Settings) == Settings(seed=2)
     with pytest.raises(InputError, match=r"started with other settings \(now: name = .b.\)"):
         open_run(tmp_path / "run", "inversion_mmt", Settings(seed=2, name="b"))
+
+
+def test_settings_that_were_changed_since_are_refused_and_restored(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    open_run(run, "inversion_mmt", Settings(seed=2))
+    (run / "checkpoints").mkdir()
+    (run / "config.toml").write_text("seed = 2\n")
+    with pytest.raises(
+        InputError, match=r"config\.toml: changed since the run was started; the sa"
+    ):
+        settings_of(run, Settings)
+    open_run(run, "inversion_mmt", Settings(seed=2))
+    assert settings_of(run, Settings) == Settings(seed=2)
+
+
+def test_a_file_is_no_run_folder(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("x")
+    with pytest.raises(InputError, match="run: a file, expected a run folder"):
+        recipe_of(tmp_path / "run")
 
 
 def test_a_start_that_was_killed_at_once_is_begun_again(tmp_path: Path) -> None:
@@ -85,4 +107,6 @@ def test_a_run_without_its_settings_is_named(tmp_path: Path) -> None:
     open_run(tmp_path / "run", "inversion_mmt", Settings())
     (tmp_path / "run" / "config.toml").unlink()
     with pytest.raises(InputError, match=r"config\.toml: cannot be read"):
-        open_run(tmp_path / "run", "inversion_mmt", Settings())
+        settings_of(tmp_path / "run", Settings)
+    open_run(tmp_path / "run", "inversion_mmt", Settings())
+    assert settings_of(tmp_path / "run", Settings) == Settings()

@@ -35,17 +35,26 @@ def read_settings(kind: type[Settings], path: Path, changes: Sequence[str] = ())
         InputError: the file is missing or not TOML, a key is unknown, a value does not fit; the
             message names the file and the key.
     """
+    values = read_toml(path)
+    for change in changes:
+        _apply(values, change)
+    return parse_settings(kind, values, str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        InputError: it is missing or not TOML.
+    """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: expected UTF-8 text") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not valid TOML: {error}") from error
-    for change in changes:
-        _apply(values, change)
-    return parse_settings(kind, values, str(path))
 
 
 def parse_settings(kind: type[Settings], values: dict[str, Any], origin: str) -> Settings:

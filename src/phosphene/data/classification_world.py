@@ -11,7 +11,7 @@ import numpy as np
 from phosphene.data.classification import Example, LabelSet
 from phosphene.data.classification_data import ClassificationData
 from phosphene.data.dataset import Encode
-from phosphene.data.world.draw import draw
+from phosphene.data.world.draw import draw_all
 from phosphene.data.world.scene import Scene
 from phosphene.data.world.splits import Part, World
 from phosphene.data.world.tasks import ENTAILMENTS, GENRES, entailment, genres, hostility
@@ -49,7 +49,7 @@ def draw_examples(
         encode([example.text for example in examples]),
         np.arange(len(scenes)),
         tuple(example.id for example in examples),
-        np.stack([draw(scene) for scene in scenes]),
+        draw_all(scenes),
     )
 
 

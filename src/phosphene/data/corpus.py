@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
-from phosphene.data.dataset import (
-    NO_PICTURE,
-    Encode,
-    LabelledScenes,
-    TranslationData,
-    encode,
-)
+from phosphene.data.dataset import NO_PICTURE, Encode, TranslationData, encode
 from phosphene.data.hidden import Hiding, hide_pairs
 from phosphene.data.image import Progress
 from phosphene.data.regions import RegionTable
+from phosphene.data.root import data_root
+from phosphene.data.scenes import scenes_in_turn
 from phosphene.data.text import EOS_ID, Tokenizer
 from phosphene.data.translation import Pair, jsonl, multi30k
 from phosphene.data.world.captions import caption
-from phosphene.data.world.draw import draw
+from phosphene.data.world.draw import draw_all
 from phosphene.data.world.lexicon import Language
-from phosphene.data.world.scene import PICTURE_SIZE, Scene, visual_labels
+from phosphene.data.world.scene import PICTURE_SIZE, Scene
 from phosphene.data.world.splits import Part, Split, World
 
 
@@ -215,6 +210,13 @@ def load_corpus(
     )
 
 
+def captioned_scenes(config: CorpusConfig, count: int) -> dict[str, Scene]:
+    """World: scenes with captions and no translation, by name; no split has one of them."""
+    targets = tuple(language for language in config.languages if language != "en")
+    scenes = scenes_in_turn(World(config.world_seed, targets), config.tests, count, Part.CAPTIONED)
+    return {f"captioned:{number}": scene for number, scene in enumerate(scenes, start=1)}
+
+
 def _joint(pairs: Sequence[Pair], merges: int) -> Codec:
     """One byte-pair encoding for both sides."""
     text = [*(pair.source for pair in pairs), *(pair.target for pair in pairs)]
@@ -228,38 +230,6 @@ def _encoded(
     if codec.encode_source is None:
         return data
     return data.with_sources(codec.encode_source, codec.source_end)
-
-
-def labelled_scenes(count: int, splits: Sequence[str], seed: int) -> LabelledScenes:
-    """Pictures for training a visual teacher; no translator is trained or tested on them."""
-    scenes = teacher_scenes(count, splits, seed)
-    return LabelledScenes(_draw(scenes), visual_labels(scenes))
-
-
-def teacher_scenes(count: int, splits: Sequence[str], seed: int) -> tuple[Scene, ...]:
-    """Scenes for training whoever looks at pictures."""
-    return _scenes(World(seed), splits, count, Part.TEACHER)
-
-
-def captioned_scenes(config: CorpusConfig, count: int) -> dict[str, Scene]:
-    """World: scenes with captions and no translation, by name; no split has one of them."""
-    targets = tuple(language for language in config.languages if language != "en")
-    scenes = _scenes(World(config.world_seed, targets), config.tests, count, Part.CAPTIONED)
-    return {f"captioned:{number}": scene for number, scene in enumerate(scenes, start=1)}
-
-
-def data_root() -> Path:
-    """The folder of real data: the environment variable ``PHOSPHENE_DATA``.
-
-    Raises:
-        InputError: the variable is not set, or names no folder.
-    """
-    value = os.environ.get("PHOSPHENE_DATA", "")
-    if not value or not Path(value).is_dir():
-        raise InputError(
-            f"PHOSPHENE_DATA={value!r}: expected the data root (set it, or give --data-root)"
-        )
-    return Path(value)
 
 
 def _pairs(config: CorpusConfig) -> tuple[list[Pair], list[Pair], dict[str, list[Pair]]]:
@@ -291,14 +261,16 @@ def _world(config: CorpusConfig, picture_side: int, learn: LearnCodec) -> Corpus
     _check_world(config, picture_side)
     targets = tuple(language for language in config.languages if language != "en")
     world = World(config.world_seed, targets)
-    train = _scenes(world, config.tests, config.train_scenes, Part.TRAIN)
-    validation = _scenes(world, config.tests, config.test_scenes, Part.VALID)
-    tests = {name: _scenes(world, [name], config.test_scenes, Part.TEST) for name in config.tests}
+    train = scenes_in_turn(world, config.tests, config.train_scenes, Part.TRAIN)
+    validation = scenes_in_turn(world, config.tests, config.test_scenes, Part.VALID)
+    tests = {
+        name: scenes_in_turn(world, [name], config.test_scenes, Part.TEST) for name in config.tests
+    }
     codec = learn(_captions(train, config, "train"))
 
     def encoded(scenes: tuple[Scene, ...], name: str, pictured: float = 1.0) -> TranslationData:
         data = _encoded(_captions(scenes, config, name), codec)
-        pictures = _draw(scenes) if picture_side else None
+        pictures = draw_all(scenes) if picture_side else None
         rows = np.arange(len(scenes))
         return replace(
             data,
@@ -331,14 +303,6 @@ def _check_world(config: CorpusConfig, picture_side: int) -> None:
         raise InputError(f"teacher.side: pictures of the world have {PICTURE_SIZE} pixels")
 
 
-def _scenes(world: World, splits: Sequence[str], count: int, part: Part) -> tuple[Scene, ...]:
-    """``count`` scenes, from the splits in turn."""
-    return tuple(
-        world.scene(Split(splits[index % len(splits)]), index // len(splits), part)
-        for index in range(count)
-    )
-
-
 def _captions(scenes: Sequence[Scene], config: CorpusConfig, name: str) -> list[Pair]:
     source, target = config.languages
     pairs = [
@@ -346,7 +310,3 @@ def _captions(scenes: Sequence[Scene], config: CorpusConfig, name: str) -> list[
         for number, scene in enumerate(scenes, start=1)
     ]
     return hide_pairs(pairs, config.hidden, source, config.source)
-
-
-def _draw(scenes: Sequence[Scene]) -> UInt8[np.ndarray, "picture height width 3"]:
-    return np.stack([draw(scene) for scene in scenes])

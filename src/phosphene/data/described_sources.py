@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import get_args
 
 from phosphene.core.errors import InputError
-from phosphene.data.corpus import data_root
 from phosphene.data.described import (
     Described,
     DescribedConfig,
@@ -17,6 +16,7 @@ from phosphene.data.described import (
 )
 from phosphene.data.hidden import hide_pairs
 from phosphene.data.pairs import multi30k_captions
+from phosphene.data.root import data_root
 from phosphene.data.text import SubWords, Tokenizer
 from phosphene.data.translation import Pair, jsonl, multi30k
 from phosphene.data.wit import wit

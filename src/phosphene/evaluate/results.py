@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
@@ -17,6 +17,8 @@ from phosphene.core.runlog import Signature
 from phosphene.data.lines import read_lines
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Kind, Line, Results, SplitResult
+
+_AGAIN: Final = "the same 'train' command scores the run again"
 
 
 def write_results(folder: Path, results: Results) -> None:
@@ -37,6 +39,8 @@ def read_results(folder: Path) -> Results:
         InputError: there are none, or they are damaged.
     """
     path = folder / "results.json"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a file, expected the folder of a finished run")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         return Results(
@@ -51,7 +55,16 @@ def read_results(folder: Path) -> Results:
     except FileNotFoundError as error:
         raise InputError(f"{folder}: no results.json; expected a finished run") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: damaged, expected the results of a run") from error
+        raise InputError(f"{path}: damaged, expected the results of a run; {_AGAIN}") from error
+
+
+def holds_results(path: Path) -> bool:
+    """Whether a run's ``results.json`` is there, and it and what it vouches for can be read."""
+    try:
+        read_results(path.parent)
+    except InputError:
+        return False
+    return True
 
 
 def results_record(results: Results) -> dict[str, Any]:
@@ -66,6 +79,7 @@ def results_record(results: Results) -> dict[str, Any]:
                 "language": split.language,
                 "tokenised": split.tokenised,
                 "sentences": split.sentences,
+                "lines": len(split.lines),
                 "scores": [asdict(score) for score in split.scores],
             }
             for split in results.splits
@@ -89,11 +103,13 @@ def _read_split(folder: Path, name: str, record: dict[str, Any]) -> SplitResult:
     for number, row in enumerate(read_lines(path) if path.exists() else [], start=1):
         fields = row.split("\t")
         if len(fields) != 4:
-            raise InputError(f"{path}:{number}: expected 4 tab-separated fields")
+            raise InputError(f"{path}:{number}: expected 4 tab-separated fields; {_AGAIN}")
         try:
             lines.append(Line(fields[0], fields[1], fields[2], float(fields[3])))
         except ValueError as error:
             raise InputError(f"{path}:{number}: expected a number, got {fields[3]!r}") from error
+    if len(lines) != record.get("lines", len(lines)):
+        raise InputError(f"{path}: {len(lines)} lines, expected {record['lines']}; {_AGAIN}")
     return SplitResult(
         name,
         int(record["sentences"]),

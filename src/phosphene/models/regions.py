@@ -27,7 +27,7 @@ from phosphene.data.image import load_rgb, to_tensor
 from phosphene.data.imagenet import imagenet_classes
 from phosphene.data.regions import HALF, PictureRegions, StoredRegions, picture_names
 from phosphene.data.store import Producer, StoreWriter
-from phosphene.data.world.draw import draw
+from phosphene.data.world.draw import draw_all
 from phosphene.data.world.scene import Scene, boxes, region_labels, tags
 from phosphene.models.pretrained import EfficientNetLite
 from phosphene.models.resnet import ResNet
@@ -164,7 +164,7 @@ def world_regions(
     for first in range(0, len(names), _PHOTOS_AT_ONCE):
         part = names[first : first + _PHOTOS_AT_ONCE]
         where = [_boxes(scenes[name], whole) for name in part]
-        pixels = to_tensor(np.stack([draw(scenes[name]) for name in part]))
+        pixels = to_tensor(draw_all([scenes[name] for name in part]))
         each = box_features(teacher, pixels, where)
         for name, feature, box in zip(part, each, where, strict=True):
             found[name] = PictureRegions(feature, box, tags(scenes[name]))
@@ -179,7 +179,7 @@ def labelled_regions(scenes: Sequence[Scene]) -> LabelledScenes:
     cut = []
     for first in range(0, len(scenes), _PHOTOS_AT_ONCE):
         part = scenes[first : first + _PHOTOS_AT_ONCE]
-        pixels = to_tensor(np.stack([draw(scene) for scene in part]))
+        pixels = to_tensor(draw_all(part))
         cut.append(_cut(pixels, [_boxes(scene, whole=True) for scene in part]))
     pictures = torch.cat(cut).mul(255).round().byte().permute(0, 2, 3, 1)
     return LabelledScenes(pictures.numpy(), region_labels(scenes))

@@ -24,15 +24,16 @@ from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import seed_update
 from phosphene.core.types import Batch, FeaturePairs, LabelledPictures, Vectors
-from phosphene.data.corpus import CorpusConfig, data_root
+from phosphene.data.corpus import CorpusConfig
 from phosphene.data.dataset import LabelledScenes, PictureBatches
 from phosphene.data.image import load_rgb, to_tensor
 from phosphene.data.loader import Indices
 from phosphene.data.pairs import CAPTIONS_EACH, HeldOut, PairBatches, multi30k_captions
+from phosphene.data.root import data_root
 from phosphene.data.text import Tokenizer
 from phosphene.data.translation import multi30k
 from phosphene.data.world.captions import caption, captions
-from phosphene.data.world.draw import draw
+from phosphene.data.world.draw import draw_all
 from phosphene.data.world.lexicon import Language
 from phosphene.data.world.scene import Scene, visual_labels
 from phosphene.data.world.splits import Part, Split, World
@@ -119,7 +120,7 @@ def train_two_towers(
     ]
     tokenizer = Tokenizer.learn([line for several in lines for line in several])
     ids = [tokenizer.encode_all(several) for several in lines]
-    pictures = np.stack([draw(scene) for scene in seen])
+    pictures = draw_all(seen)
     towers = TwoTowersConfig(
         vocab=len(tokenizer), languages=languages, side=pictures.shape[1], width=config.width
     )
@@ -149,7 +150,7 @@ def train_two_towers(
         len(seen), len(languages) * _WORDINGS, config.pictures_per_update, seed, make
     )
     held_out = HeldOut(
-        np.stack([draw(scene) for scene in unseen]),
+        draw_all(unseen),
         {language: [caption(scene, language) for scene in unseen] for language in languages},
     )
     _fit(shared, model, batches, config)

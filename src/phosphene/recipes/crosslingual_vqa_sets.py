@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from phosphene.core.errors import InputError
 from phosphene.data.answers import read_answer_translations
-from phosphene.data.corpus import data_root
 from phosphene.data.easy_vqa_questions import ANSWERS as EASY_VQA_ANSWERS
 from phosphene.data.records import json_array
+from phosphene.data.root import data_root
 from phosphene.data.vqa import Question, split_by_image, with_alignments
 from phosphene.data.vqa_readers import read_cvil, read_visual_genome, read_vqa_jsonl
 from phosphene.data.vqa_sets import Wordings, daquar_by_photo, read_easy_vqa, world_questions

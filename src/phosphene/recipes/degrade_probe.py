@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from phosphene.data.corpus import data_root
 from phosphene.data.hidden import (
     RANDOM_SHARE,
     WordClass,
@@ -17,6 +16,7 @@ from phosphene.data.hidden import (
     hide_some,
     mask_file,
 )
+from phosphene.data.root import data_root
 from phosphene.data.translation import Pair
 from phosphene.evaluate.probes.degrade import Degraded, degrade
 from phosphene.recipes.probe import Answer, Asked, chosen

@@ -15,14 +15,19 @@ from phosphene.core.files import alone_in
 from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, one_process, peak_memory_bytes
 from phosphene.data.store import Store
-from phosphene.evaluate.results import read_results, results_record, write_results
+from phosphene.evaluate.results import (
+    holds_results,
+    read_results,
+    results_record,
+    write_results,
+)
 from phosphene.evaluate.system import Results, SplitResult, meteor_of
 from phosphene.recipes import CACHING, config_path, load_recipe
 from phosphene.recipes.present import comparison_tables, cost_table, results_table, run_report
 from phosphene.report.model import Table
 from phosphene.report.page import write_page
 from phosphene.report.tables import to_record, to_text
-from phosphene.train.run import open_run, recipe_of
+from phosphene.train.run import open_run, recipe_of, settings_of
 from phosphene.train.trainer import Trainer
 
 
@@ -54,7 +59,7 @@ def train_run(
 
 def _finish(recipe: str, settings: Any, folder: Path, runtime: Runtime, log: RunLog) -> Results:
     """What is left of a run to do, by one process or several that share the work."""
-    if (folder / "results.json").exists():
+    if holds_results(folder / "results.json"):
         if runtime.is_main and not (folder / "report.html").exists():
             refresh_report(folder)
         return read_results(folder)
@@ -160,7 +165,7 @@ def refresh_report(folder: Path) -> None:
         InputError: the folder is no finished run.
     """
     recipe = recipe_of(folder)
-    settings = read_settings(load_recipe(recipe).Settings, folder / "config.toml")
+    settings = settings_of(folder, load_recipe(recipe).Settings)
     _write_report(folder, recipe, settings, read_results(folder))
 
 

@@ -10,11 +10,12 @@ from typing import Any, Final, get_args
 from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
 from phosphene.data.captions import CaptionPair
-from phosphene.data.corpus import Corpus, data_root, load_corpus
+from phosphene.data.corpus import Corpus, load_corpus
 from phosphene.data.described import Described
 from phosphene.data.described_sources import load_described
 from phosphene.data.leakage import DataSet, Overlap, Shown, overlaps
 from phosphene.data.lines import parallel, read_lines
+from phosphene.data.root import data_root
 from phosphene.data.translation import Language, Pair, Split, multi30k_photos
 from phosphene.data.vqa import Question
 from phosphene.data.vqa_sets import read_daquar
@@ -38,6 +39,7 @@ from phosphene.report.tables import to_text
 Sets = tuple[list[DataSet], list[DataSet]]
 """What is trained on, and what is measured on."""
 _SHOWN: Final = 5
+_COUNTED: Final = "pictures of the evaluation set, and sentences in one language, each once"
 _TASK_2: Final = ("train", "val", "test_2016")
 
 
@@ -68,7 +70,7 @@ def report(found: Sequence[Overlap] | None) -> str:
         for kind, count in overlap.counts().items()
     )
     header = ("trained on", "evaluated on", "found", "entries")
-    lines = [to_text(Table("Leakage", header, rows, "entries of the evaluation set, each once"))]
+    lines = [to_text(Table("Leakage", header, rows, _COUNTED))]
     for overlap in found:
         for kind in overlap.counts():
             lines.append(f"{overlap.train} / {overlap.test}, {kind}:")

@@ -18,10 +18,11 @@ from phosphene.data.answers import AnswerVocabulary
 from phosphene.data.classification import Example, LabelSet
 from phosphene.data.classification_data import ClassificationData
 from phosphene.data.classification_world import CONFOUNDERS, WORLD_LABELS, world_examples
-from phosphene.data.corpus import CorpusConfig, data_root
+from phosphene.data.corpus import CorpusConfig
 from phosphene.data.dataset import NO_PICTURE
 from phosphene.data.questions import Reader
 from phosphene.data.regions import RegionTable, StoredRegions
+from phosphene.data.root import data_root
 from phosphene.data.vqa import Question, split_by_image
 from phosphene.data.vqa_sets import daquar_by_photo, read_easy_vqa
 from phosphene.data.world.scene import PICTURE_SIZE, Scene

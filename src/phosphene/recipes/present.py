@@ -188,6 +188,9 @@ def cost_table(runs: Mapping[str, Path]) -> Table:
                         event["selection"],
                     )
                 )
+        if not any(event["kind"] in ("finished", "shared") for event in events):
+            unknown = Missing("log.jsonl of the run does not say")
+            rows.append((name, "", unknown, unknown, peak, unknown))
     header = ("system", "stage", "updates", "seconds", "peak memory of the run, GiB", "weights")
     return Table("Cost", header, tuple(rows))
 

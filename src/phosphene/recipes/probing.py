@@ -7,12 +7,12 @@ what is found goes to ``RUN/probes/NAME.json`` and into the run's report.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.core.runlog import RunLog, commit
@@ -25,7 +25,7 @@ from phosphene.recipes.probe_files import figure_record, finding_table, restore_
 from phosphene.recipes.probe_kinds import PROBES, check_options, fitted, fitting_of, fitting_probes
 from phosphene.report.model import Figure, Table
 from phosphene.train.reopened import Reopened
-from phosphene.train.run import recipe_of
+from phosphene.train.run import recipe_of, settings_of
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def open_run_again(folder: Path, *, quiet: bool = True) -> Opened:
     """
     recipe = recipe_of(folder)
     read_results(folder)
-    settings = read_settings(load_recipe(recipe).Settings, folder / "config.toml")
+    settings = settings_of(folder, load_recipe(recipe).Settings)
     return Opened(folder, recipe, settings, fitting_of(recipe, settings), RunLog(None, quiet=quiet))
 
 
@@ -182,23 +182,22 @@ def write_probed(probed: Probed, folder: Path) -> Path:
     return path
 
 
-def read_probed(folder: Path) -> tuple[Probed, ...]:
-    """What the probes of a run have found, in the order of ``PROBES``; nothing where none was run.
+def read_probed(folder: Path, names: Iterable[str] = PROBES) -> tuple[Probed, ...]:
+    """What probes of a run have found, in the order of ``names``; nothing where none was run.
 
     Raises:
         InputError: a file is damaged.
     """
-    paths = (folder / "probes" / f"{name}.json" for name in PROBES)
+    paths = (folder / "probes" / f"{name}.json" for name in names)
     return tuple(_read(path) for path in paths if path.is_file())
 
 
 def holds_whole_probe(path: Path) -> bool:
-    """Whether a probe's file is there, and what is in it was asked as it is by default.
-
-    Raises:
-        InputError: the file is damaged.
-    """
-    return path.is_file() and _read(path).is_whole
+    """Whether a probe's file is there and whole, and was asked as it is by default."""
+    try:
+        return path.is_file() and _read(path).is_whole
+    except InputError:
+        return False
 
 
 def _read(path: Path) -> Probed:
@@ -214,7 +213,9 @@ def _read(path: Path) -> Probed:
             **record.get("asked", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: damaged, expected what a probe found") from error
+        raise InputError(
+            f"{path}: damaged, expected what a probe found; delete it, or ask the probe again"
+        ) from error
 
 
 __all__ = [

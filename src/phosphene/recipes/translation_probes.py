@@ -9,8 +9,8 @@ import numpy as np
 
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import Advance
-from phosphene.data.corpus import data_root
 from phosphene.data.dataset import NO_PICTURE, TranslationData
+from phosphene.data.root import data_root
 from phosphene.data.translation import Pair
 from phosphene.evaluate.meteor import meteor_if_available
 from phosphene.evaluate.moses import tokenise

@@ -11,11 +11,12 @@ import torch
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import RunLog
 from phosphene.data.captions import READERS, CaptionPair, Leaks, multi30k_captions, without_leaks
-from phosphene.data.corpus import Codec, Corpus, captioned_scenes, data_root, load_corpus
+from phosphene.data.corpus import Codec, Corpus, captioned_scenes, load_corpus
 from phosphene.data.dataset import NO_PICTURE, TranslationData
 from phosphene.data.lines import read_lines
 from phosphene.data.pretraining import PicturedTexts, pictured_texts
 from phosphene.data.regions import PictureRegions, RegionTable, StoredRegions
+from phosphene.data.root import data_root
 from phosphene.data.text import Tokenizer
 from phosphene.data.translation import Pair, Split, multi30k
 from phosphene.data.wordpiece import WordPiece

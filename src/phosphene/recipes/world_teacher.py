@@ -10,8 +10,9 @@ from pydantic import Field
 from phosphene.core.config import Frozen
 from phosphene.core.runtime import seed_update
 from phosphene.core.types import LabelledPictures
-from phosphene.data.corpus import CorpusConfig, labelled_scenes, teacher_scenes
+from phosphene.data.corpus import CorpusConfig
 from phosphene.data.dataset import LabelledScenes, PictureBatches
+from phosphene.data.scenes import labelled_scenes, teacher_scenes
 from phosphene.models.regions import labelled_regions
 from phosphene.models.teachers import TeacherConfig, build_teacher
 from phosphene.nn.visual import VisualTeacher, freeze

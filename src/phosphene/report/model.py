@@ -20,7 +20,7 @@ class Number:
     deviation: float | None = None
     """Standard deviation, where the number is a mean over seeds."""
     mark: str = ""
-    """Of significance; the table's note says what it means."""
+    """Of significance, which the table's note explains, or of seeds that are missing."""
 
     def __post_init__(self) -> None:
         if not self.signature.strip():
@@ -90,6 +90,13 @@ class Table:
         """Which columns hold numbers (and are set flush right)."""
         return tuple(
             any(isinstance(row[column], Number) for row in self.rows)
+            for column in range(len(self.header))
+        )
+
+    def noted(self) -> tuple[bool, ...]:
+        """Which columns hold cells with a footnote: numbers, or empty ones."""
+        return tuple(
+            any(note_of(row[column]) is not None for row in self.rows)
             for column in range(len(self.header))
         )
 

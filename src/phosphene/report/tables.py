@@ -159,23 +159,24 @@ def to_markdown(table: Table) -> str:
 def to_csv(table: Table) -> str:
     """Comma-separated values, full precision.
 
-    Beside a column of numbers stand their standard deviations, where it has any, and signatures.
+    Beside a column of numbers stand their standard deviations, where it has any, and beside every
+    column that has some the signatures of numbers and the reasons of empty cells.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    columns = list(zip(table.numeric(), table.deviating(), strict=True))
+    columns = list(zip(table.noted(), table.deviating(), strict=True))
     header: list[str] = []
-    for heading, (is_numeric, deviates) in zip(table.header, columns, strict=True):
+    for heading, (is_noted, deviates) in zip(table.header, columns, strict=True):
         header.append(heading)
         header += [f"{heading} sd"] if deviates else []
-        header += [f"{heading} signature"] if is_numeric else []
+        header += [f"{heading} signature"] if is_noted else []
     writer.writerow(header)
     for row in table.rows:
         cells: list[str] = []
-        for cell, (is_numeric, deviates) in zip(row, columns, strict=True):
+        for cell, (is_noted, deviates) in zip(row, columns, strict=True):
             cells.append(repr(cell.value) if isinstance(cell, Number) else _plain(cell))
             cells += [_deviation(cell)] if deviates else []
-            cells += [note_of(cell) or ""] if is_numeric else []
+            cells += [note_of(cell) or ""] if is_noted else []
         writer.writerow(cells)
     return stream.getvalue()
 

@@ -9,7 +9,7 @@ from typing import get_args
 
 from PIL import Image
 
-from phosphene.core.config import Frozen, read_settings
+from phosphene.core.config import Frozen
 from phosphene.data.classification_world import CONFOUNDERS, world_examples
 from phosphene.data.corpus import CorpusConfig
 from phosphene.data.world.captions import caption
@@ -22,7 +22,7 @@ from phosphene.recipes import load_recipe
 from phosphene.recipes.modality_kd_settings import DataConfig
 from phosphene.report.model import Example, Output
 from phosphene.reproduce.measure import Measurements
-from phosphene.train.run import recipe_of
+from phosphene.train.run import recipe_of, settings_of
 
 
 def grid_examples(found: Measurements) -> Iterator[Example]:
@@ -137,7 +137,7 @@ def _classified_scene(data: DataConfig, number: int, line: Line) -> Scene | None
 def _data(folder: Path) -> object:
     """The section ``data`` of a run's settings."""
     kind = load_recipe(recipe_of(folder)).Settings
-    settings: Frozen = read_settings(kind, folder / "config.toml")
+    settings: Frozen = settings_of(folder, kind)
     return dict(settings).get("data")
 
 

@@ -35,7 +35,7 @@ def fact_table(grid: Grid) -> Table:
     table, size = grid.table, grid.request.size
     known = _maps() if table.kind == "maps" else _counts(grid)
     header = [""]
-    cells: list[list[Cell]] = [[row.label for row in table.rows]]
+    cells: list[list[Cell]] = [[row.shown_label for row in table.rows]]
     for number, (block, column) in enumerate(table.places):
         name = " ".join(filter(None, (block.label, column.label)))
         if size in column.absent:

@@ -18,6 +18,7 @@ from pydantic import Field
 from phosphene.core.config import Frozen, parse_settings, read_settings, settings_hash
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
+from phosphene.evaluate.results import holds_results
 from phosphene.recipes import config_path, load_recipe
 from phosphene.recipes.probe_kinds import fitted, fitting_of
 from phosphene.recipes.probing import holds_whole_probe
@@ -136,7 +137,8 @@ class Run:
         changes = [word for change in self.changes for word in ("--set", change)]
         words = ["train", self.recipe, "--config", self.config, *changes]
         words += ["--run", str(self.folder), "--quiet"]
-        return Job(self.name, tuple(words), self.folder / "results.json", self.root / "logs")
+        product, logs = self.folder / "results.json", self.root / "logs"
+        return Job(self.name, tuple(words), product, logs, holds_results)
 
     def probing(self, probe: str) -> Job:
         """What asks one probe of it, when it is finished.
@@ -147,6 +149,10 @@ class Run:
         product = self.folder / "probes" / f"{probe}.json"
         logs = self.root / "logs"
         return Job(f"{self.name}-{probe}", words, product, logs, holds_whole_probe)
+
+    def has_answered(self, probe: str) -> bool:
+        """Whether one probe has been asked of it, about every split."""
+        return self.probing(probe).is_finished
 
     @property
     def is_finished(self) -> bool:
@@ -160,6 +166,8 @@ class Run:
             return "finished"
         if self.training.failure:
             return f"failed: {self.training.failure}"
+        if self.training.product.exists():
+            return "damaged, to be scored again"
         return "begun" if self.folder.exists() else "to do"
 
 
@@ -218,6 +226,12 @@ def lay_out(request: Request, root: Path) -> Grid:
     cells: dict[tuple[str, str], tuple[Run, ...]] = {}
     impossible: dict[tuple[str, str], str] = {}
     shown = {block.label for block, column in table.places if request.size in column.splits}
+    sizes = [size for size in SIZES if any(column.is_shown(size) for column in table.columns)]
+    if table.kind == "runs" and request.size not in sizes:
+        raise InputError(
+            f"{request.table}: no column has splits at size {request.size}, "
+            f"expected --size {', '.join(sizes) or 'of a column that has some'}"
+        )
     for row in table.run_rows:
         for block in table.blocks:
             place = (row.label, block.label)
@@ -247,10 +261,16 @@ def _runs(
     config = request.config or request.size
     changes = changes_of(table, row, block, request.size)
     path = config_path(table.recipe, config)
-    whatever_seed = read_settings(load_recipe(table.recipe).Settings, path, (*changes, "seed=0"))
+    where = f"{request.table}, row '{row.label}'"
+    try:
+        whatever_seed = read_settings(
+            load_recipe(table.recipe).Settings, path, (*changes, "seed=0")
+        )
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
     fitting = fitting_of(table.recipe, whatever_seed)
     for probe in table.asked_probes(block.label):
-        fitted(probe, table.recipe, fitting, f"{request.table}, row '{row.label}'")
+        fitted(probe, table.recipe, fitting, where)
     name = f"{table.recipe}-{settings_hash(whatever_seed)}"
     return tuple(
         Run(root, f"{name}-{seed}", table.recipe, config, (*changes, f"seed={seed}"), seed)

@@ -15,6 +15,7 @@ from phosphene.evaluate.meteor import NAME as METEOR
 from phosphene.evaluate.results import read_results
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Results, SplitResult, meteor_of
+from phosphene.recipes.probe_kinds import PROBES
 from phosphene.recipes.probing import Probed, read_probed
 from phosphene.reproduce.grid import Grid, Run
 from phosphene.reproduce.tables import Block, Column
@@ -63,8 +64,9 @@ class Measurements:
     def probed(self) -> dict[str, tuple[Probed, ...]]:
         """What was found by probing finished runs about every split."""
         return {
-            name: tuple(each for each in read_probed(self.grid.root / name) if each.is_whole)
-            for name in self.results
+            run.name: read_probed(run.folder, filter(run.has_answered, PROBES))
+            for run in self.grid.runs
+            if run.name in self.results
         }
 
     def finished(self, row: str, block: str) -> dict[int, Results]:
@@ -103,14 +105,19 @@ class Measurements:
                 scores[run.seed] = found
         if not scores:
             return NotMeasured(_reasons(absent))
-        said = dict.fromkeys(score.signature for each in scores.values() for score in each)
+        said = by_seeds(
+            {
+                seed: "; ".join(dict.fromkeys(score.signature for score in each))
+                for seed, each in scores.items()
+            }
+        )
         origin = merged([self.results[run.name].signature for run in self._ran(place, scores)])
         return Measured(
             {
                 seed: float(np.mean([score.value for score in each]))
                 for seed, each in scores.items()
             },
-            f"{'; '.join(said)}; {origin}",
+            f"{said}; {origin}",
             _reasons(absent),
         )
 
@@ -224,12 +231,31 @@ def merged(signatures: Sequence[Signature]) -> str:
     )
 
 
+def by_seeds(signatures: Mapping[int, str]) -> str:
+    """Signatures of scores, each with its seeds; of one that all have, itself alone.
+
+    >>> by_seeds({1: "tokens:9", 2: "tokens:9"}), by_seeds({1: "hits:4", 2: "hits:5", 3: "hits:4"})
+    ('tokens:9', 'seed 1, 3 hits:4; seed 2 hits:5')
+    """
+    same = set(signatures.values())
+    return same.pop() if len(same) == 1 else _reasons(signatures)
+
+
 def _reasons(by_seed: Mapping[int, str]) -> str:
-    """Why seeds have no value; said once where it is the same for several."""
+    """What is said of seeds, such as why they have no value; once where it is the same."""
     reasons: dict[str, list[str]] = {}
     for seed, reason in by_seed.items():
         reasons.setdefault(reason, []).append(str(seed))
     return "; ".join(f"seed {', '.join(seeds)} {why}" for why, seeds in reasons.items())
 
 
-__all__ = ["Measured", "Measurements", "NotMeasured", "gain", "is_about", "is_called", "merged"]
+__all__ = [
+    "Measured",
+    "Measurements",
+    "NotMeasured",
+    "by_seeds",
+    "gain",
+    "is_about",
+    "is_called",
+    "merged",
+]

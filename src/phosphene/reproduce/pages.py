@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from phosphene.core.config import read_settings
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.evaluate.results import read_results
@@ -25,7 +24,7 @@ from phosphene.report.tables import to_csv, to_markdown
 from phosphene.reproduce.examples import examples_of
 from phosphene.reproduce.grid import REQUEST, lay_out, read_request
 from phosphene.reproduce.reproduce import table_report
-from phosphene.train.run import recipe_of
+from phosphene.train.run import recipe_of, settings_of
 
 _EXAMPLES = 3
 
@@ -43,22 +42,30 @@ def write_report(folders: Sequence[Path], out: Path, baseline: Path | None = Non
         what was written, in a line.
 
     Raises:
-        InputError: a folder is neither, the page is no .html, or the baseline does not compare.
+        InputError: a folder is neither, the page is no .html, files that were not written with it
+            have the names of those that go beside it, or the baseline does not compare.
     """
     if out.suffix != ".html":
         raise InputError(f"{out}: expected a name that ends with .html; .md and .csv go beside it")
+    beside = [out.with_suffix(suffix) for suffix in (".md", ".csv")]
+    if not out.exists():
+        for path in filter(Path.exists, beside):
+            raise InputError(f"{path}: is there, and {out.name} is not; choose another --out")
     tables = [each.resolve() for folder in folders for each in _table_folders(folder)]
     runs = [folder for folder in folders if not _table_folders(folder)]
     reports = [table_report(lay_out(read_request(each), each.parents[1])) for each in tables]
     if baseline is not None and not runs:
         raise InputError(f"{baseline}: expected runs to compare with it, found tables alone")
+    if baseline is not None and {each.resolve() for each in runs} == {baseline.resolve()}:
+        raise InputError(f"{baseline}: expected another run to compare with it, found itself alone")
     if runs:
         reports.append(runs_report(runs, baseline))
     write_page(reports, out)
     every = [table for report in reports for table in report.tables]
-    write_atomically(out.with_suffix(".md"), "\n".join(map(to_markdown, every)).encode())
-    write_atomically(out.with_suffix(".csv"), _one_csv(every).encode())
-    return f"{out}, {out.with_suffix('.md').name}, {out.with_suffix('.csv').name}"
+    texts = ("\n".join(map(to_markdown, every)), _one_csv(every))
+    for path, text in zip(beside, texts, strict=True):
+        write_atomically(path, text.encode())
+    return ", ".join([str(out), *(path.name for path in beside)])
 
 
 def runs_report(folders: Sequence[Path], baseline: Path | None = None) -> Report:
@@ -111,7 +118,7 @@ def _configuration(runs: dict[str, Path]) -> tuple[tuple[str, str], ...]:
     first: dict[str, object] = {}
     for name, folder in runs.items():
         kind = load_recipe(recipe_of(folder)).Settings
-        settings = read_settings(kind, folder / "config.toml")
+        settings = settings_of(folder, kind)
         flat = flatten(settings.model_dump(mode="json"))
         rows += [
             (f"{name}: {key}", str(value))

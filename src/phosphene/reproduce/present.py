@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from phosphene.core.config import read_settings
@@ -38,7 +38,7 @@ def result_table(found: Measurements, compared: Sequence[Compared]) -> Table:
     table, size = grid.table, grid.request.size
     marked = {(c.row, c.block.label, c.column.label) for c in compared if c.is_significant}
     header = ["system"]
-    columns: list[list[Cell]] = [[_label(row) for row in table.rows]]
+    columns: list[list[Cell]] = [[row.shown_label for row in table.rows]]
     if table.grouped_by:
         header.append(table.grouped_by)
         columns.append([row.group for row in table.rows])
@@ -120,16 +120,15 @@ def _joined(block: str, text: str) -> str:
     return f"{block}, {text}" if block else text
 
 
-def _label(row: Row) -> str:
-    return f"{row.label} (quoted)" if row.quoted else row.label
-
-
 def _ours(found: Measurements, place: tuple[str, str, str], column: Column, marked: bool) -> Cell:
     cell = found.cells.get(place, _QUOTED)
     if isinstance(cell, NotMeasured):
         return Missing(cell.reason)
     note = f"{cell.signature}; {cell.remark}" if cell.remark else cell.signature
-    return Number(cell.mean, note, column.digits, cell.deviation, MARK if marked else "")
+    seeds, asked = len(cell.by_seed), found.grid.request.seeds
+    marks = (MARK if marked else "", f"({seeds} of {asked} seeds)" if seeds < asked else "")
+    mark = " ".join(filter(None, marks))
+    return Number(cell.mean, note, column.digits, cell.deviation, mark)
 
 
 def _printed(source: str, rows: Sequence[Row], number: int) -> list[Cell]:
@@ -157,7 +156,8 @@ def _note(grid: Grid, *, marked: bool) -> str:
         parts.append(
             f"{MARK}: differs from {grid.table.baseline}, run again here (p < .05 after Holm)."
         )
-    parts.append("The paper's figures are those of its own data, models and budgets.")
+    if any(row.paper for row in grid.table.rows):
+        parts.append("The paper's figures are those of its own data, models and budgets.")
     return " ".join(filter(None, [*parts, grid.table.note]))
 
 
@@ -166,8 +166,7 @@ def _summary(grid: Grid) -> str:
     failed = sum(state.startswith("failed") for state in states)
     return (
         f"Size {grid.request.size}, {grid.request.seeds} seed(s): {states.count('finished')} of "
-        f"{len(states)} runs finished, {failed} failed, {len(grid.impossible)} impossible here. "
-        f"{grid.table.note}"
+        f"{len(states)} runs finished, {failed} failed, {len(grid.impossible)} impossible here."
     )
 
 
@@ -253,10 +252,11 @@ def _configuration(grid: Grid) -> tuple[tuple[str, str], ...]:
 
 
 def _costs(found: Measurements) -> Table:
-    """Of every run, then of the stages that runs of this folder share."""
-    own = cost_table({run.name: run.folder for run in found.grid.runs if run.is_finished})
+    """Of every run, then of the stages that these runs share with each other or with other runs."""
+    runs = {run.name: run.folder for run in found.grid.runs if run.name in found.results}
+    own = cost_table(runs)
     shared: list[tuple[Cell, ...]] = []
-    for folder in sorted((found.grid.root / "shared").glob("*")):
+    for folder in shared_by(runs.values()):
         for event in RunLog(folder / "log.jsonl").events():
             if event["kind"] == "finished":
                 updates, seconds = event.get("at", event["update"]), event["seconds"]
@@ -267,6 +267,20 @@ def _costs(found: Measurements) -> Table:
     return Table(own.title, own.header, (*own.rows, *shared))
 
 
+def shared_by(runs: Iterable[Path]) -> list[Path]:
+    """The folders of the stages that runs were not alone in using, and of those behind these."""
+    found: dict[Path, None] = {}
+    asking = [(folder, folder.parent / "shared") for folder in runs]
+    while asking:
+        folder, beside = asking.pop()
+        for event in RunLog(folder / "log.jsonl").events():
+            stage = beside / event.get("folder", "")
+            if event["kind"] == "shared" and "folder" in event and stage not in found:
+                found[stage] = None
+                asking.append((stage, beside))
+    return sorted(found)
+
+
 _QUOTED = NotMeasured("quoted by the paper, not run")
 _READING = (
     "Higher, lower: the 95 % interval lies on that side of zero, with at least three seeds. "
@@ -275,4 +289,4 @@ _READING = (
     "cells of the first table."
 )
 
-__all__ = ["grid_report", "measured_heading", "result_table", "significance_table"]
+__all__ = ["grid_report", "measured_heading", "result_table", "shared_by", "significance_table"]

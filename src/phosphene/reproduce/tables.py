@@ -6,16 +6,16 @@ change for every row, and which score of which test split a column shows.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from phosphene.core.config import Frozen, parse_settings
+from phosphene.core.config import Frozen, parse_settings, read_toml
 from phosphene.core.errors import InputError
+from phosphene.recipes import RECIPES
 from phosphene.recipes.probe_kinds import PROBES
 
 Size = Literal["toy", "small", "paper"]
@@ -66,7 +66,7 @@ class Column(Frozen):
     """Its name at sizes where it has another one."""
     block: str = ""
     """Its data set; empty: one such column for every block."""
-    splits: Mapping[Size, tuple[str, ...]] = {}
+    splits: Mapping[Size, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     """Test splits that stand for the paper's, of several the mean."""
     absent: Mapping[Size, str] = {}
     """Why it is not measured at a size; the column then stays empty, with this reason."""
@@ -112,6 +112,11 @@ class Row(Settable):
     """The paper's figures, column by column; may end early."""
     deviations: tuple[Printed, ...] = ()
     """The paper's standard deviations, where it has them."""
+
+    @property
+    def shown_label(self) -> str:
+        """Its label, which says so where it is quoted."""
+        return f"{self.label} (quoted)" if self.quoted else self.label
 
 
 class PaperTable(Settable):
@@ -168,7 +173,9 @@ class PaperTable(Settable):
         return self
 
     @model_validator(mode="after")
-    def _probes_exist(self) -> PaperTable:
+    def _recipe_and_probes_exist(self) -> PaperTable:
+        if self.recipe not in RECIPES:
+            raise ValueError(f"no recipe '{self.recipe}': expected one of {', '.join(RECIPES)}")
         for probe in (*self.probes, *(column.probe for column in self.columns)):
             if probe and probe not in PROBES:
                 raise ValueError(f"no probe '{probe}': expected one of {', '.join(PROBES)}")
@@ -230,13 +237,7 @@ def read_table(name: str) -> PaperTable:
 
 
 def _read(path: Path) -> PaperTable:
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from error
-    return parse_settings(PaperTable, values, str(path))
+    return parse_settings(PaperTable, read_toml(path), str(path))
 
 
 def _folder() -> Path:

@@ -126,7 +126,8 @@ def load_modules(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]
         try:
             module.load_state_dict(own, strict=True)
         except RuntimeError as error:
-            raise InputError(f"weights do not fit '{name}': {error}".splitlines()[0]) from error
+            shown = " ".join(str(error).split())[:200]
+            raise InputError(f"weights do not fit '{name}', other settings? {shown}") from error
 
 
 def optimizer_tensors(

@@ -7,11 +7,13 @@ with the same settings; one that did not exist then has its default.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import phosphene
-from phosphene.core.config import Frozen, dump_toml, read_settings, settings_hash
+from phosphene.core.config import Frozen, Settings, dump_toml, read_settings, settings_hash
 from phosphene.core.errors import InputError
 from phosphene.core.files import write_atomically
 from phosphene.core.runlog import commit
@@ -23,16 +25,19 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
     Raises:
         InputError: the folder belongs to another recipe, or was started with other settings.
     """
-    manifest = folder / "manifest.json"
+    manifest, text = folder / "manifest.json", dump_toml(settings)
     if manifest.exists():
         check_recipe(folder, recipe)
-        before = dump_toml(read_settings(type(settings), folder / "config.toml"))
-        if before == dump_toml(settings):
+        if _manifest(folder).get("config_file") == _digest(text.encode()):
+            write_atomically(folder / "config.toml", text.encode())  # it may have been damaged
             return
         if any((folder / name).exists() for name in _WORK):
+            before = dump_toml(settings_of(folder, type(settings)))
+            if before == text:
+                return
             raise InputError(
                 f"{folder / 'config.toml'}: this run was started with other settings "
-                f"({_first_difference(before, dump_toml(settings))}); choose another --run folder"
+                f"({_first_difference(before, text)}); choose another --run folder"
             )
         (folder / "log.jsonl").unlink(missing_ok=True)  # of a start that was refused
     elif folder.exists() and not folder.is_dir():
@@ -44,8 +49,9 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
         "phosphene": phosphene.__version__,
         "commit": commit(),
         "config": settings_hash(settings),
+        "config_file": _digest(text.encode()),
     }
-    write_atomically(folder / "config.toml", dump_toml(settings).encode())
+    write_atomically(folder / "config.toml", text.encode())
     write_atomically(manifest, json.dumps(record, indent=1).encode())
 
 
@@ -53,6 +59,21 @@ _BEFORE_MANIFEST = ("config.toml", ".config.toml.partial", ".manifest.json.parti
 """All that a start which was killed at once leaves behind."""
 _WORK = ("checkpoints", "model", "results.json")
 """What a run that was not refused at once has; without it other settings begin it anew."""
+
+
+def settings_of(folder: Path, kind: type[Settings]) -> Settings:
+    """What a run was started with; a setting that did not exist then has its default.
+
+    Raises:
+        InputError: the file has been changed since, or cannot be read.
+    """
+    path = folder / "config.toml"
+    expected = _manifest(folder).get("config_file")
+    if path.is_file() and expected not in (None, _digest(path.read_bytes())):
+        raise InputError(
+            f"{path}: changed since the run was started; the same 'train' command restores it"
+        )
+    return read_settings(kind, path)
 
 
 def check_recipe(folder: Path, recipe: str) -> None:
@@ -64,13 +85,27 @@ def check_recipe(folder: Path, recipe: str) -> None:
 
 def recipe_of(folder: Path) -> str:
     """The recipe that made a run folder."""
-    manifest = folder / "manifest.json"
+    return str(_manifest(folder)["recipe"])
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """What a run was started from."""
+    path = folder / "manifest.json"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a file, expected a run folder")
     try:
-        return str(json.loads(manifest.read_text(encoding="utf-8"))["recipe"])
+        record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{folder}: not a run folder (no manifest.json)") from error
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise InputError(f"{manifest}: damaged, expected JSON with a 'recipe'") from error
+    except (ValueError, OSError):
+        record = None
+    if not isinstance(record, dict) or "recipe" not in record:
+        raise InputError(f"{path}: damaged, expected JSON with a 'recipe'")
+    return record
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _first_difference(before: str, now: str) -> str:

@@ -21,7 +21,7 @@ from phosphene.data.world import (
     caption,
     contact_sheet,
     draw,
-    pictures,
+    draw_all,
 )
 from phosphene.data.world.lexicon import ACTIONS, COLOURS, PEOPLE, PLACES
 from phosphene.data.world.scene import Person
@@ -46,7 +46,7 @@ def test_a_picture_is_64_by_64_rgb() -> None:
     picture = draw(_exhibit("dog"))
     assert picture.shape == (64, 64, 3)
     assert picture.dtype == np.uint8
-    assert pictures([]).shape == (0, 64, 64, 3)
+    assert draw_all([]).shape == (0, 64, 64, 3)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in PEOPLE])
@@ -115,10 +115,10 @@ def test_flipping_mirrors_the_thing() -> None:
 
 _RACE = """
 import time
-from phosphene.data.world import Part, Split, World, pictures
+from phosphene.data.world import Part, Split, World, draw_all
 world = World(9)
 start = time.process_time()
-assert pictures(world.scenes(Split.ORDINARY, range(2000), Part.TEACHER)).shape == (2000, 64, 64, 3)
+assert draw_all(world.scenes(Split.ORDINARY, range(2000), Part.TEACHER)).shape == (2000, 64, 64, 3)
 print(time.process_time() - start)
 """
 

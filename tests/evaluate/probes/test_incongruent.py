@@ -116,3 +116,5 @@ def test_the_mean_of_draws_names_their_number_and_spread() -> None:
     merged = mean_scores(draws)
     assert merged[0] == Score("a", 2.0, "x|draws:2|sd:1.414")
     assert merged[1] == Unavailable("b", "no data")
+    counted = mean_scores([[Score("a", 1.0, "1 of 4")], [Score("a", 3.0, "3 of 4")]])
+    assert counted == [Score("a", 2.0, "1 of 4; 3 of 4|draws:2|sd:1.414")]

@@ -16,7 +16,7 @@ from phosphene.data.world.captions import (
     nouns_are_right,
     sense_is_right,
 )
-from phosphene.data.world.draw import contact_sheet, draw, pictures
+from phosphene.data.world.draw import contact_sheet, draw, draw_all
 from phosphene.data.world.lexicon import KINDS, RARE, SENSES, Language, ambiguous_nouns
 from phosphene.data.world.questions import (
     ANSWERS,
@@ -82,13 +82,13 @@ __all__ = [
     "captions",
     "contact_sheet",
     "draw",
+    "draw_all",
     "entailment",
     "genres",
     "hostility",
     "noun_accuracy",
     "nouns_are_right",
     "paraphrase_count",
-    "pictures",
     "present",
     "question",
     "question_text",

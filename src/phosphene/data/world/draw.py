@@ -37,7 +37,7 @@ def draw(scene: Scene) -> UInt8[np.ndarray, "64 64 3"]:
     return np.asarray(image.reduce(_SCALE))
 
 
-def pictures(scenes: Sequence[Scene]) -> UInt8[np.ndarray, "photo 64 64 3"]:
+def draw_all(scenes: Sequence[Scene]) -> UInt8[np.ndarray, "photo 64 64 3"]:
     """The pictures of several scenes."""
     if not scenes:
         return np.zeros((0, PICTURE_SIZE, PICTURE_SIZE, 3), dtype=np.uint8)
@@ -88,4 +88,4 @@ def _scaled(box: Box) -> Box:
     return (box[0] * _SCALE, box[1] * _SCALE, box[2] * _SCALE, box[3] * _SCALE)
 
 
-__all__ = ["contact_sheet", "draw", "pictures"]
+__all__ = ["contact_sheet", "draw", "draw_all"]

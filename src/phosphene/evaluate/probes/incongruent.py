@@ -93,7 +93,7 @@ def swapped_pictures(
 
 
 def mean_scores(draws: Sequence[Sequence[Score | Unavailable]]) -> list[Score | Unavailable]:
-    """Each score's mean over several draws; the signature says their number and deviation."""
+    """Each score's mean over several draws; the signature has those of all, and the deviation."""
     if len(draws) == 1:
         return list(draws[0])
     merged: list[Score | Unavailable] = []
@@ -103,7 +103,8 @@ def mean_scores(draws: Sequence[Sequence[Score | Unavailable]]) -> list[Score | 
             merged.append(together[0])
             continue
         spread = float(np.std(values, ddof=1))
-        signature = f"{_signature(together[0])}|draws:{len(values)}|sd:{spread:.3f}"
+        said = "; ".join(dict.fromkeys(map(_signature, together)))
+        signature = f"{said}|draws:{len(values)}|sd:{spread:.3f}"
         merged.append(Score(together[0].name, float(np.mean(values)), signature))
     return merged
 
