@@ -69,6 +69,18 @@ def test_what_is_missing_says_why(tmp_path: Path) -> None:
     assert str(table.rows[0][column]) == "22.00 (1 of 3 seeds)"
 
 
+def test_a_score_or_split_that_is_misspelt_is_told_what_there_is(tmp_path: Path) -> None:
+    for wrong, said in (
+        ("splits = { toy = ['ordinari'] }", "this split was not scored; ordinary, ambiguous was"),
+        ("splits = { toy = ['ordinary'] }", "the system is scored by BLEU tokenised"),
+    ):
+        column = f'[[columns]]\nlabel = "x"\nscore = "BLOU"\n{wrong}\n\n[[rows]]'
+        made = grid(tmp_path / wrong[-8:-4], seeds=1, text=TABLE.replace("[[rows]]", column, 1))
+        finish(made.cells["text", "EN-DE"][0], WRONG)
+        cell = Measurements(made).cells["text", "EN-DE", "x"]
+        assert isinstance(cell, NotMeasured) and cell.reason.endswith(said)
+
+
 def test_only_stages_that_the_runs_used_are_counted(tmp_path: Path) -> None:
     run = tmp_path / "run"
     logs = {

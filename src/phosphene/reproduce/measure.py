@@ -143,14 +143,16 @@ class Measurements:
         try:
             split = results.split(name)
         except InputError:
-            return Unavailable(asked, "not scored on this split")
+            splits = ", ".join(each.split for each in results.splits)
+            return Unavailable(asked, f"this split was not scored; {splits or 'none'} was")
         if asked == METEOR:
             return self._meteor(run.name, split)
         for score in split.scores:
             if score.name == asked:
                 return score
         missing = [score for score in split.scores if isinstance(score, Unavailable)]
-        reason = missing[0].reason if missing else f"no '{asked}' for this system"
+        there = ", ".join(score.name for score in split.scores)
+        reason = missing[0].reason if missing else f"the system is scored by {there or 'nothing'}"
         return Unavailable(asked, reason)
 
     def _meteor(self, run: str, split: SplitResult) -> Score | Unavailable:
