@@ -177,8 +177,9 @@ class TranslationData:
         if self.features is None:
             return None
         pictures = torch.from_numpy(self.picture_of[indices])
-        present = pictures != NO_PICTURE
-        features = self.features[pictures.clamp(min=0)].float() * present[:, None, None]
+        present = pictures != NO_PICTURE  # of a split without any photo nobody
+        features = torch.zeros(len(indices), *self.features.shape[1:])
+        features[present] = self.features[pictures[present]].float()
         mask = present[:, None].expand(features.shape[:2])
         return Regions(features, mask.contiguous())
 
