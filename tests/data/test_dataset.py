@@ -185,6 +185,13 @@ def test_regions_are_those_of_the_examples_picture_and_masked_where_it_has_none(
             assert own.unique().tolist() == [0 if picture == NO_PICTURE else picture + 1]
 
 
+def test_a_split_without_any_picture_has_masked_regions() -> None:
+    data = replace(corpus(), picture_of=np.full(EXAMPLES, NO_PICTURE), pictures=None)
+    for _, batch in evaluation_batches(data.with_features(torch.zeros(0, 3, 5)), 30):
+        assert batch.regions is not None
+        assert not batch.regions.mask.any() and not batch.regions.features.any()
+
+
 def test_only_examples_with_pictures() -> None:
     data = corpus()
     seen = data.only_with_pictures()
