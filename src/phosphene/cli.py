@@ -26,7 +26,6 @@ from phosphene.core.errors import InputError, StorageError
 
 app = typer.Typer(
     help="Transfer what a vision-language teacher knows to a model that will have less.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

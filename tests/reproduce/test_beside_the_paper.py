@@ -85,15 +85,14 @@ def test_only_stages_that_the_runs_used_are_counted(tmp_path: Path) -> None:
     run = tmp_path / "run"
     logs = {
         run: {"kind": "shared", "folder": "teacher-1"},
-        tmp_path / "shared" / "teacher-1": {"kind": "shared", "folder": "detector-1"},
-        tmp_path / "shared" / "detector-1": {"kind": "finished"},
+        tmp_path / "shared" / "teacher-1": {"kind": "finished"},
         tmp_path / "shared" / "of-others": {"kind": "finished"},
     }
     for folder, values in logs.items():
         folder.mkdir(parents=True)
         kind = values.pop("kind")
         RunLog(folder / "log.jsonl").event("stage", 1, kind, **values)
-    assert [stage.name for stage in shared_by([run])] == ["detector-1", "teacher-1"]
+    assert [stage.name for stage in shared_by([run])] == ["teacher-1"]
 
 
 def of(compared: tuple[Compared, ...], column: str) -> Compared:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,35 @@ def test_a_table_killed_in_the_middle_of_a_run_ends_as_if_it_had_not_been(tmp_pa
     assert shared == {path: path.stat().st_mtime_ns for path in shared}
 
 
+def train(run: Path, *changes: str) -> subprocess.Popen[str]:
+    """``phosphene train`` of what the table has for its row."""
+    words = [*PROGRAM, "train", "modality_kd", "--run", str(run), "--quiet"]
+    for change in (*tomllib.loads(OWN)["changes"], "system=kd", *changes):
+        words += ["--set", change]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
 @pytest.mark.slow
-def test_a_run_that_two_processes_are_asked_for_is_trained_once(tmp_path: Path) -> None:
-    both = [start(tmp_path / "grid") for _ in range(2)]
-    assert [each.wait() for each in both] == [0, 0]
-    run = run_folder(tmp_path / "grid")
+def test_a_run_that_is_asked_for_twice_is_trained_once(tmp_path: Path) -> None:
+    """Whoever wants other settings in its folder waits too, and is refused then."""
+    run = tmp_path / "run"
+    first = train(run)
+    while not (run / "manifest.json").exists():
+        assert first.poll() is None, "it ended before it was asked for again"
+        time.sleep(0.01)
+    same, other = train(run), train(run, "seed=2")
+    said = [each.communicate()[1] for each in (first, same, other)]
+    assert [each.returncode for each in (first, same, other)] == [0, 0, 2], said
+    assert "waiting for the process that is working there" in said[1]
+    assert "this run was started with other settings (now: seed = 2)" in said[2]
     assert [update for update, _ in losses(run)].count(1) == 1
     lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
     kinds = [json.loads(line)["kind"] for line in lines]
     assert kinds.count("memory") == 1, "scored by one of them"
+
+
+@pytest.mark.slow
+def test_a_table_that_is_asked_for_twice_is_made_by_one_after_the_other(tmp_path: Path) -> None:
+    both = [start(tmp_path / "grid") for _ in range(2)]
+    assert [each.wait() for each in both] == [0, 0]
+    assert [update for update, _ in losses(run_folder(tmp_path / "grid"))].count(1) == 1

@@ -55,7 +55,7 @@ def test_settings_that_were_changed_since_are_refused_and_restored(tmp_path: Pat
     (run / "checkpoints").mkdir()
     (run / "config.toml").write_text("seed = 2\n")
     with pytest.raises(
-        InputError, match=r"config\.toml: changed since the run was started; the sa"
+        InputError, match=r"config\.toml: changed since the run was started; put back"
     ):
         settings_of(run, Settings)
     open_run(run, "inversion_mmt", Settings(seed=2))

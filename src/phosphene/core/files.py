@@ -50,12 +50,13 @@ def alone_in(folder: Path, wait: Callable[[str], None] | None = None) -> Iterato
     lock = FileLock(folder / ".lock", is_singleton=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        if wait is None:
-            raise InputError(f"{folder}: another process is working in this folder") from error
-        wait(f"{folder}: waiting for the process that is working there")
-        lock.acquire()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            if wait is None:
+                raise InputError(f"{folder}: another process is working in this folder") from error
+            wait(f"{folder}: waiting for the process that is working there")
+            lock.acquire()
     except OSError as error:
         raise StorageError(f"{folder}: cannot be written ({error.strerror})") from error
     try:

@@ -58,13 +58,17 @@ def read_results(folder: Path) -> Results:
         raise InputError(f"{path}: damaged, expected the results of a run; {_AGAIN}") from error
 
 
+def finished_results(folder: Path) -> Results | None:
+    """The results of a run; none where it is not finished, or they are damaged."""
+    try:
+        return read_results(folder)
+    except InputError:
+        return None
+
+
 def holds_results(path: Path) -> bool:
     """Whether a run's ``results.json`` is there, and it and what it vouches for can be read."""
-    try:
-        read_results(path.parent)
-    except InputError:
-        return False
-    return True
+    return finished_results(path.parent) is not None
 
 
 def results_record(results: Results) -> dict[str, Any]:

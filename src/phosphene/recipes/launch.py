@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from phosphene.recipes.present import comparison_tables, cost_table, results_tab
 from phosphene.report.model import Table
 from phosphene.report.page import write_page
 from phosphene.report.tables import to_record, to_text
-from phosphene.train.run import open_run, recipe_of, settings_of
+from phosphene.train.run import check_folder, open_run, recipe_of, settings_of
 from phosphene.train.trainer import Trainer
 
 
@@ -44,17 +44,27 @@ def train_run(
     runtime = Runtime(settings.runtime)
 
     def work() -> Results:
-        if runtime.is_main:
-            open_run(folder, recipe, settings)
-        runtime.barrier()
         log = RunLog(
             folder / "log.jsonl" if runtime.is_main else None, quiet=quiet or not runtime.is_main
         )
-        with alone_in(folder, wait=log.say) if runtime.is_main else nullcontext():
+        with _held(folder, runtime) if runtime.is_main else nullcontext():
+            if runtime.is_main:
+                open_run(folder, recipe, settings)
             runtime.barrier()
             return _finish(recipe, settings, folder, runtime, log)
 
     return runtime.launch(work)
+
+
+def _held(folder: Path, runtime: Runtime) -> AbstractContextManager[None]:
+    """A run for one command at a time; who reads a finished one need not be able to write.
+
+    Several processes do not wait: those that are not the main one would give up.
+    """
+    check_folder(folder)
+    if holds_results(folder / "results.json"):
+        return nullcontext()
+    return alone_in(folder, wait=RunLog(None).say if runtime.processes == 1 else None)
 
 
 def _finish(recipe: str, settings: Any, folder: Path, runtime: Runtime, log: RunLog) -> Results:

@@ -19,7 +19,7 @@ from phosphene.evaluate.score import Score
 from phosphene.evaluate.significance import paired_permutation
 from phosphene.evaluate.system import Results, SplitResult
 from phosphene.evaluate.translation import compare_corpora
-from phosphene.recipes.probing import read_probed
+from phosphene.recipes.probing import readable_probed
 from phosphene.report.model import (
     Cell,
     Curve,
@@ -111,11 +111,11 @@ def run_report(
     folder: Path, title: str, results: Results, configuration: Mapping[str, object], costs: Table
 ) -> Report:
     """The page of one run, with what its probes have found."""
-    probed = read_probed(folder)
+    probed, damaged = readable_probed(folder)
     return Report(
         title=title,
         signature=str(results.signature),
-        summary=f"{results.system}, scored on {len(results.splits)} split(s).",
+        summary=f"{results.system}, scored on {len(results.splits)} split(s). {damaged}".strip(),
         tables=(
             results_table("Scores", {results.system: results}),
             *(table for each in probed for table in each.tables),

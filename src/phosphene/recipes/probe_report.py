@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from phosphene.core.files import make_folder
+from phosphene.core.files import alone_in, make_folder
+from phosphene.core.runlog import RunLog
 from phosphene.recipes.launch import refresh_report
 from phosphene.recipes.probe import Asked
-from phosphene.recipes.probe_kinds import PROBES, check_options, share_of
-from phosphene.recipes.probing import Probed, open_run_again, read_probed, write_probed
+from phosphene.recipes.probe_kinds import check_options, share_of
+from phosphene.recipes.probing import Probed, open_run_again, write_probed
 from phosphene.report.model import Report
 from phosphene.report.page import write_page
 
@@ -31,8 +32,7 @@ def ask_run(
 
     Raises:
         InputError: the folder is no finished run, a probe does not fit it, or an option was given
-            that does not go with a probe, or what another probe has found is damaged: then none
-            is asked.
+            that does not go with a probe: then none is asked.
     """
     opened = open_run_again(folder, quiet=quiet)
     for name in names:
@@ -41,17 +41,16 @@ def ask_run(
     shares = {name: share_of(name, names, asked) for name in names}
     for name, share in shares.items():
         check_options(name, share)
-    if out is None:
-        read_probed(folder, [each for each in PROBES if each not in names])  # shown with these
-    make_folder(folder / "probes" if out is None else out)
+    place = folder / "probes" if out is None else out
+    make_folder(place)
     found = []
-    for name, share in shares.items():
-        probed = opened.ask(name, share)
-        place = write_probed(probed, folder / "probes" if out is None else out)
-        write_page(probe_page(probed), place.with_suffix(".html"))
-        found.append(probed)
-    if out is None:
-        refresh_report(folder)
+    with alone_in(folder if out is None else out, wait=RunLog(None).say):
+        for name, share in shares.items():
+            found.append(opened.ask(name, share))
+            written = write_probed(found[-1], place)
+            write_page(probe_page(found[-1]), written.with_suffix(".html"))
+        if out is None:
+            refresh_report(folder)
     return found
 
 

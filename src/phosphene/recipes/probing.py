@@ -192,6 +192,18 @@ def read_probed(folder: Path, names: Iterable[str] = PROBES) -> tuple[Probed, ..
     return tuple(_read(path) for path in paths if path.is_file())
 
 
+def readable_probed(folder: Path) -> tuple[tuple[Probed, ...], str]:
+    """What probes of a run have found, and which of their files are damaged, as a remark."""
+    found, damaged = list[Probed](), list[str]()
+    for name in PROBES:
+        try:
+            found += read_probed(folder, [name])
+        except InputError:
+            damaged.append(f"probes/{name}.json")
+    remark = f"{folder.name}: damaged and left out: {', '.join(damaged)}; ask again."
+    return tuple(found), remark if damaged else ""
+
+
 def holds_whole_probe(path: Path) -> bool:
     """Whether a probe's file is there and whole, and was asked as it is by default."""
     try:
@@ -225,5 +237,6 @@ __all__ = [
     "open_run_again",
     "probe_run",
     "read_probed",
+    "readable_probed",
     "write_probed",
 ]

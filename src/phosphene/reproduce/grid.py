@@ -262,10 +262,10 @@ def _runs(
     changes = changes_of(table, row, block, request.size)
     path = config_path(table.recipe, config)
     where = f"{request.table}, row '{row.label}'"
+    kind = load_recipe(table.recipe).Settings
+    read_settings(kind, path)
     try:
-        whatever_seed = read_settings(
-            load_recipe(table.recipe).Settings, path, (*changes, "seed=0")
-        )
+        whatever_seed = read_settings(kind, path, (*changes, "seed=0"))
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
     fitting = fitting_of(table.recipe, whatever_seed)

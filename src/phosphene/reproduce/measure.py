@@ -12,7 +12,7 @@ import numpy as np
 from phosphene.core.errors import InputError
 from phosphene.core.runlog import Signature
 from phosphene.evaluate.meteor import NAME as METEOR
-from phosphene.evaluate.results import read_results
+from phosphene.evaluate.results import finished_results
 from phosphene.evaluate.score import Score, Unavailable
 from phosphene.evaluate.system import Results, SplitResult, meteor_of
 from phosphene.recipes.probe_kinds import PROBES
@@ -58,7 +58,8 @@ class Measurements:
     @cached_property
     def results(self) -> dict[str, Results]:
         """Of every finished run, by its name."""
-        return {run.name: read_results(run.folder) for run in self.grid.runs if run.is_finished}
+        found = {run.name: finished_results(run.folder) for run in self.grid.runs}
+        return {name: results for name, results in found.items() if results is not None}
 
     @cached_property
     def probed(self) -> dict[str, tuple[Probed, ...]]:

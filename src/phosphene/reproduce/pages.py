@@ -17,7 +17,7 @@ from phosphene.recipes.present import (
     learning_curves,
     results_table,
 )
-from phosphene.recipes.probing import read_probed
+from phosphene.recipes.probing import readable_probed
 from phosphene.report.model import Figure, Report, Table
 from phosphene.report.page import write_page
 from phosphene.report.tables import to_csv, to_markdown
@@ -42,8 +42,8 @@ def write_report(folders: Sequence[Path], out: Path, baseline: Path | None = Non
         what was written, in a line.
 
     Raises:
-        InputError: a folder is neither, the page is no .html, files that were not written with it
-            have the names of those that go beside it, or the baseline does not compare.
+        InputError: a folder is neither, the page is no .html, there are files of
+            the names of those that go beside it and no page, or the baseline does not compare.
     """
     if out.suffix != ".html":
         raise InputError(f"{out}: expected a name that ends with .html; .md and .csv go beside it")
@@ -75,8 +75,8 @@ def runs_report(folders: Sequence[Path], baseline: Path | None = None) -> Report
         InputError: one is no finished run, or the baseline does not compare.
     """
     baseline = baseline and baseline.resolve()
-    asked = [folder.resolve() for folder in folders]
-    every = list(dict.fromkeys([*asked, *([baseline] if baseline else [])]))
+    given = [folder.resolve() for folder in folders]
+    every = list(dict.fromkeys([*given, *([baseline] if baseline else [])]))
     runs = dict(zip(_names(every), every, strict=True))
     results = {name: read_results(folder) for name, folder in runs.items()}
     tables = [results_table("Scores", results)]
@@ -88,7 +88,8 @@ def runs_report(folders: Sequence[Path], baseline: Path | None = None) -> Report
             tables += comparison_tables(
                 results[name], results[other], (name, f"{other} (baseline)")
             )
-    probed = [(name, each) for name, folder in runs.items() for each in read_probed(folder)]
+    asked = {name: readable_probed(folder) for name, folder in runs.items()}
+    probed = [(name, each) for name, (found, _) in asked.items() for each in found]
     tables += [
         Table(f"{name}, {each.probe}: {table.title}", table.header, table.rows, table.note)
         for name, each in probed
@@ -99,7 +100,12 @@ def runs_report(folders: Sequence[Path], baseline: Path | None = None) -> Report
     return Report(
         title=" and ".join(runs) if len(runs) < 4 else f"{len(runs)} runs",
         signature="; ".join(f"{name} {each.signature}" for name, each in results.items()),
-        summary=f"{len(runs)} finished run(s).",
+        summary=" ".join(
+            [
+                f"{len(runs)} finished run(s).",
+                *(damaged for _, damaged in asked.values() if damaged),
+            ]
+        ),
         tables=tuple(tables),
         plots=tuple(figures),
         examples=tuple(examples_of(_sides(runs, results), _EXAMPLES)),

@@ -96,7 +96,7 @@ def grid_report(found: Measurements) -> Report:
         title=f"{grid.table.source}: {grid.table.title}",
         signature=f"{grid.request.folder_name}|size:{grid.request.size}|seeds:{grid.request.seeds}|"
         f"commit:{commit()}",
-        summary=_summary(grid),
+        summary=_summary(found),
         tables=tuple(tables),
         plots=(*_sweep(found), *curves, *_probe_figures(found)),
         examples=tuple(grid_examples(found)),
@@ -161,12 +161,13 @@ def _note(grid: Grid, *, marked: bool) -> str:
     return " ".join(filter(None, [*parts, grid.table.note]))
 
 
-def _summary(grid: Grid) -> str:
-    states = [run.state for run in grid.runs]
-    failed = sum(state.startswith("failed") for state in states)
+def _summary(found: Measurements) -> str:
+    grid = found.grid
+    runs = grid.runs
+    failed = sum(run.name not in found.results and bool(run.training.failure) for run in runs)
     return (
-        f"Size {grid.request.size}, {grid.request.seeds} seed(s): {states.count('finished')} of "
-        f"{len(states)} runs finished, {failed} failed, {len(grid.impossible)} impossible here."
+        f"Size {grid.request.size}, {grid.request.seeds} seed(s): {len(found.results)} of "
+        f"{len(runs)} runs finished, {failed} failed, {len(grid.impossible)} impossible here."
     )
 
 
@@ -268,17 +269,15 @@ def _costs(found: Measurements) -> Table:
 
 
 def shared_by(runs: Iterable[Path]) -> list[Path]:
-    """The folders of the stages that runs were not alone in using, and of those behind these."""
-    found: dict[Path, None] = {}
-    asking = [(folder, folder.parent / "shared") for folder in runs]
-    while asking:
-        folder, beside = asking.pop()
-        for event in RunLog(folder / "log.jsonl").events():
-            stage = beside / event.get("folder", "")
-            if event["kind"] == "shared" and "folder" in event and stage not in found:
-                found[stage] = None
-                asking.append((stage, beside))
-    return sorted(found)
+    """The folders of the stages that runs were not alone in using, as far as their logs say."""
+    return sorted(
+        {
+            folder.parent / "shared" / event["folder"]
+            for folder in runs
+            for event in RunLog(folder / "log.jsonl").events()
+            if event["kind"] == "shared" and "folder" in event
+        }
+    )
 
 
 _QUOTED = NotMeasured("quoted by the paper, not run")

@@ -63,7 +63,7 @@ def reproduce(
     """
     grid = lay_out(request, root)
     log = RunLog(None, quiet=quiet)
-    with alone_in(grid.folder, wait=log.say):
+    with alone_in(grid.folder, wait=RunLog(None).say):
         request.write(grid.folder)
         trainings = [run.training for run in grid.runs]
         execute(trainings, log, label="runs", at_once=jobs, program=program)

@@ -29,7 +29,7 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
     if manifest.exists():
         check_recipe(folder, recipe)
         if _manifest(folder).get("config_file") == _digest(text.encode()):
-            write_atomically(folder / "config.toml", text.encode())  # it may have been damaged
+            _restore(folder / "config.toml", text.encode())
             return
         if any((folder / name).exists() for name in _WORK):
             before = dump_toml(settings_of(folder, type(settings)))
@@ -40,10 +40,7 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
                 f"({_first_difference(before, text)}); choose another --run folder"
             )
         (folder / "log.jsonl").unlink(missing_ok=True)  # of a start that was refused
-    elif folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: a file, expected a run folder")
-    elif folder.exists() and any(path.name not in _BEFORE_MANIFEST for path in folder.iterdir()):
-        raise InputError(f"{folder}: not empty and not a run folder; choose another --run folder")
+    check_folder(folder)
     record = {
         "recipe": recipe,
         "phosphene": phosphene.__version__,
@@ -55,7 +52,27 @@ def open_run(folder: Path, recipe: str, settings: Frozen) -> None:
     write_atomically(manifest, json.dumps(record, indent=1).encode())
 
 
-_BEFORE_MANIFEST = ("config.toml", ".config.toml.partial", ".manifest.json.partial")
+def check_folder(folder: Path) -> None:
+    """Refuse what is neither a run folder nor free to become one; nothing is written.
+
+    Raises:
+        InputError: a file, or a folder with something else in it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: a file, expected a run folder")
+    if not folder.exists() or (folder / "manifest.json").exists():
+        return
+    if any(path.name not in _BEFORE_MANIFEST for path in folder.iterdir()):
+        raise InputError(f"{folder}: not empty and not a run folder; choose another --run folder")
+
+
+def _restore(path: Path, content: bytes) -> None:
+    """Write what was damaged; a file that was not is left alone."""
+    if not path.is_file() or path.read_bytes() != content:
+        write_atomically(path, content)
+
+
+_BEFORE_MANIFEST = (".lock", "config.toml", ".config.toml.partial", ".manifest.json.partial")
 """All that a start which was killed at once leaves behind."""
 _WORK = ("checkpoints", "model", "results.json")
 """What a run that was not refused at once has; without it other settings begin it anew."""
@@ -71,7 +88,8 @@ def settings_of(folder: Path, kind: type[Settings]) -> Settings:
     expected = _manifest(folder).get("config_file")
     if path.is_file() and expected not in (None, _digest(path.read_bytes())):
         raise InputError(
-            f"{path}: changed since the run was started; the same 'train' command restores it"
+            f"{path}: changed since the run was started; put back what it said (the same 'train' "
+            "command does, of the version that started it)"
         )
     return read_settings(kind, path)
 
