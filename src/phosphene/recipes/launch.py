@@ -16,7 +16,7 @@ from phosphene.core.runlog import RunLog
 from phosphene.core.runtime import Runtime, one_process, peak_memory_bytes
 from phosphene.data.store import Store
 from phosphene.evaluate.results import (
-    holds_results,
+    finished_results,
     read_results,
     results_record,
     write_results,
@@ -62,17 +62,18 @@ def _held(folder: Path, runtime: Runtime) -> AbstractContextManager[None]:
     Several processes do not wait: those that are not the main one would give up.
     """
     check_folder(folder)
-    if holds_results(folder / "results.json"):
+    if finished_results(folder) is not None:
         return nullcontext()
     return alone_in(folder, wait=RunLog(None).say if runtime.processes == 1 else None)
 
 
 def _finish(recipe: str, settings: Any, folder: Path, runtime: Runtime, log: RunLog) -> Results:
     """What is left of a run to do, by one process or several that share the work."""
-    if holds_results(folder / "results.json"):
+    finished = finished_results(folder)
+    if finished is not None:
         if runtime.is_main and not (folder / "report.html").exists():
             refresh_report(folder)
-        return read_results(folder)
+        return finished
     module = load_recipe(recipe)
     trained = module.train(Trainer(folder, runtime, log, settings.seed), settings)
     if runtime.is_main:
