@@ -121,10 +121,13 @@ def test_a_run_that_is_asked_for_twice_is_trained_once(tmp_path: Path) -> None:
     while not (run / "manifest.json").exists():
         assert first.poll() is None, "it ended before it was asked for again"
         time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)  # it holds the run until the others have come
     same, other = train(run), train(run, "seed=2")
+    told = [each.stderr.readline() for each in (same, other) if each.stderr is not None]
+    first.send_signal(signal.SIGCONT)
+    assert all(f"{run}: waiting" in " ".join(line.split()) for line in told), told
     said = [each.communicate()[1] for each in (first, same, other)]
     assert [each.returncode for each in (first, same, other)] == [0, 0, 2], said
-    assert "waiting for the process that is working there" in said[1]
     assert "this run was started with other settings (now: seed = 2)" in said[2]
     assert [update for update, _ in losses(run)].count(1) == 1
     lines = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
